@@ -1,0 +1,83 @@
+# Libraries that are not ours: the system's package where there is one, else the pinned release.
+include(FetchContent)
+
+function(sentio_fetch name url hash)
+  message(STATUS "${name}: no system package found, fetching ${url}")
+  FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash})
+  FetchContent_MakeAvailable(${name})
+endfunction()
+
+find_package(ZLIB REQUIRED)
+
+find_package(date QUIET)
+if(NOT TARGET date::date-tz)
+  set(BUILD_TZ_LIB ON)
+  set(USE_SYSTEM_TZ_DB ON)
+  sentio_fetch(date https://github.com/HowardHinnant/date/archive/refs/tags/v3.0.1.tar.gz
+               7a390f200f0ccd207e8cff6757e04817c1a0aec3e327b006b7eb451c57ee3538)
+endif()
+
+find_package(CLI11 QUIET)
+if(NOT TARGET CLI11::CLI11)
+  sentio_fetch(CLI11 https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.6.2.tar.gz
+               c6ea6b2e5608b3ea8617999bd5f47420c71b2ebdb8dc4767c1034d1da5785711)
+endif()
+
+if(SENTIO_TESTS)
+  find_package(doctest QUIET)
+  if(NOT TARGET doctest::doctest)
+    sentio_fetch(doctest https://github.com/doctest/doctest/archive/refs/tags/v2.4.12.tar.gz
+                 73381c7aa4dee704bd935609668cf41880ea7f19fa0504a200e13b74999c2d70)
+  endif()
+endif()
+
+if(SENTIO_TORCH OR SENTIO_PYTHON)
+  set(components Interpreter)
+  if(SENTIO_PYTHON)
+    list(APPEND components Development.Module)
+  endif()
+  find_package(Python 3.10 REQUIRED COMPONENTS ${components})
+else()
+  find_package(Python 3.10 QUIET COMPONENTS Interpreter)
+endif()
+
+# What a Python package says of itself, or nothing where it is not installed.
+function(sentio_ask_python result code)
+  set(answer "")
+  if(Python_EXECUTABLE)
+    execute_process(COMMAND ${Python_EXECUTABLE} -c "${code}" OUTPUT_VARIABLE answer ERROR_QUIET
+                    OUTPUT_STRIP_TRAILING_WHITESPACE)
+  endif()
+  set(${result} "${answer}" PARENT_SCOPE)
+endfunction()
+
+find_package(nlohmann_json 3.10 QUIET)
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  # The PyPI package nlohmann-json carries the headers.
+  sentio_ask_python(json_package "import nlohmann_json, os; print(os.path.dirname(nlohmann_json.__file__))")
+  if(EXISTS "${json_package}/include/nlohmann/json.hpp")
+    add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
+    target_include_directories(nlohmann_json::nlohmann_json INTERFACE "${json_package}/include")
+  else()
+    sentio_fetch(nlohmann_json https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
+                 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
+  endif()
+endif()
+
+if(SENTIO_TORCH)
+  # LibTorch comes with the torch wheel of the Python that is found.
+  sentio_ask_python(torch_prefix "import torch; print(torch.utils.cmake_prefix_path)")
+  if(NOT torch_prefix)
+    message(FATAL_ERROR "torch is not installed for ${Python_EXECUTABLE}: install it, or set SENTIO_TORCH=OFF")
+  endif()
+  list(APPEND CMAKE_PREFIX_PATH "${torch_prefix}")
+  find_package(Torch REQUIRED)
+endif()
+
+if(SENTIO_PYTHON)
+  find_package(pybind11 CONFIG QUIET)
+  if(NOT pybind11_FOUND)
+    sentio_ask_python(pybind11_DIR "import pybind11; print(pybind11.get_cmake_dir())")
+    find_package(pybind11 CONFIG REQUIRED)
+  endif()
+endif()

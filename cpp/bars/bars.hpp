@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bars/bar.hpp"
+
+namespace sentio {
+
+/// Bars as columns that somebody else owns, oldest first. All columns have one length.
+struct BarsView {
+  std::span<const std::int64_t> time_ns;
+  std::span<const double> open, high, low, close, volume;
+
+  [[nodiscard]] std::size_t size() const { return time_ns.size(); }
+  [[nodiscard]] bool empty() const { return time_ns.empty(); }
+  [[nodiscard]] Bar operator[](std::size_t i) const {
+    return {time_ns[i], open[i], high[i], low[i], close[i], volume[i]};
+  }
+  [[nodiscard]] BarsView subview(std::size_t begin, std::size_t count) const {
+    return {time_ns.subspan(begin, count), open.subspan(begin, count),  high.subspan(begin, count),
+            low.subspan(begin, count),     close.subspan(begin, count), volume.subspan(begin, count)};
+  }
+};
+
+/// Bars as columns, oldest first.
+struct Bars {
+  std::vector<std::int64_t> time_ns;
+  std::vector<double> open, high, low, close, volume;
+
+  [[nodiscard]] std::size_t size() const { return time_ns.size(); }
+  [[nodiscard]] bool empty() const { return time_ns.empty(); }
+  [[nodiscard]] Bar operator[](std::size_t i) const { return view()[i]; }
+  [[nodiscard]] BarsView view() const { return {time_ns, open, high, low, close, volume}; }
+  void reserve(std::size_t count);
+  void push_back(const Bar& bar);
+};
+
+/// Throws std::invalid_argument "bar I: what" at the first bar that is not valid, or if the columns differ in length.
+void require_valid(BarsView bars);
+
+/// The median distance of neighbouring bars in nanoseconds; 0 for fewer than two bars.
+[[nodiscard]] std::int64_t median_interval_ns(std::span<const std::int64_t> time_ns);
+
+}  // namespace sentio

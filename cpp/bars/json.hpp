@@ -1,0 +1,15 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+namespace sentio {
+
+/// Parses a JSON document. @throws InputError "where:line:column: is not valid JSON"; keys written twice are refused.
+[[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& where);
+
+/// One line that shows a value in a message, cut off where it is long.
+[[nodiscard]] std::string shown(const nlohmann::json& value);
+
+}  // namespace sentio

@@ -1,0 +1,28 @@
+#include "bars/number.hpp"
+
+namespace sentio {
+namespace {
+
+template <class Float>
+std::string shortest(Float value) {
+  std::array<char, 32> text;
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), end};
+}
+
+}  // namespace
+
+std::optional<double> parse_number(std::string_view text) {
+  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
+  double value = 0.0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if (error == std::errc::invalid_argument) return std::nullopt;
+  if (error == std::errc::result_out_of_range) return std::nullopt;
+  return value;
+}
+
+std::string format_number(double value) { return shortest(value); }
+std::string format_number(float value) { return shortest(value); }
+
+}  // namespace sentio
