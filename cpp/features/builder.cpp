@@ -1,0 +1,213 @@
+#include "features/builder.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "bars/error.hpp"
+#include "bars/sha256.hpp"
+
+namespace sentio {
+namespace {
+
+/// Bars a block holds: small enough that the columns of a large spec stay in the second-level cache.
+constexpr std::size_t kBlock = 256;
+
+constexpr std::string_view kMagic = "SENTIO-FEATURES ";
+constexpr std::uint32_t kStateVersion = 1;
+
+/// The one line at which doubles become float32; what float32 cannot hold becomes its largest number.
+float rounded(double x) { return static_cast<float>(x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : x); }
+
+class Writer {
+ public:
+  void bytes(std::span<const std::byte> more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
+  void text(std::string_view more) { bytes(std::as_bytes(std::span(more))); }
+
+  template <class T>
+  void number(T value) {
+    bytes(std::as_bytes(std::span(&value, 1)));
+  }
+
+  std::vector<std::byte> sealed() && {
+    text(sha256_hex(bytes_));
+    return std::move(bytes_);
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+class StateReader {
+ public:
+  explicit StateReader(std::span<const std::byte> bytes) : rest_(bytes) {}
+
+  std::span<const std::byte> take(std::size_t size) {
+    if (size > rest_.size()) throw InputError("feature state: is cut off");
+    const auto front = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return front;
+  }
+
+  std::string_view text(std::size_t size) {
+    const auto bytes = take(size);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+
+  template <class T>
+  T number() {
+    T value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+
+  [[nodiscard]] bool done() const { return rest_.empty(); }
+
+ private:
+  std::span<const std::byte> rest_;
+};
+
+}  // namespace
+
+FeatureBuilder::FeatureBuilder(FeatureSpec spec)
+    : spec_(std::move(spec)), graph_(spec_.graph()), emitted_(spec_.emitted_columns()) {
+  for (const Column c : emitted_)
+    defined_from_.push_back(std::max<std::int64_t>(spec_.emit_from(), graph_.facts(c).first));
+  std::size_t size = 0;
+  for (Column c = 0; c < graph_.columns(); ++c) {
+    begin_.push_back(size + static_cast<std::size_t>(graph_.facts(c).history));
+    size = begin_.back() + kBlock;
+  }
+  values_.resize(size);
+}
+
+void FeatureBuilder::build(BarsView bars, std::span<float> out) {
+  const auto width = static_cast<std::size_t>(spec_.width());
+  if (out.size() != bars.size() * width)
+    throw std::invalid_argument("out must hold " + std::to_string(bars.size()) + " x " + std::to_string(width) +
+                                " values, found " + std::to_string(out.size()));
+  require_valid(bars);
+  if (last_ns_ && !bars.empty()) require_valid(bars[0], last_ns_);
+
+  for (std::size_t done = 0; done < bars.size();) {
+    if (filled_ == kBlock) slide();
+    const std::size_t count = std::min(bars.size() - done, kBlock - filled_);
+    advance(bars.subview(done, count), out.data() + done * width);
+    done += count;
+  }
+}
+
+void FeatureBuilder::push(const Bar& bar, std::span<float> row) {
+  if (row.size() != static_cast<std::size_t>(spec_.width()))
+    throw std::invalid_argument("row must hold " + std::to_string(spec_.width()) + " values, found " +
+                                std::to_string(row.size()));
+  require_valid(bar, last_ns_);
+  if (filled_ == kBlock) slide();
+  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1}, {&bar.high, 1}, {&bar.low, 1}, {&bar.close, 1}, {&bar.volume, 1}};
+  advance(one, row.data());
+}
+
+void FeatureBuilder::advance(BarsView bars, float* out) {
+  const std::size_t count = bars.size();
+  const std::array<std::span<const double>, kBarColumns> fields = {bars.open, bars.high, bars.low, bars.close,
+                                                                   bars.volume};
+  for (Column c = 0; c < kBarColumns; ++c)
+    std::copy_n(fields[static_cast<std::size_t>(c)].data(), count, column(c) + filled_);
+
+  auto& nodes = graph_.nodes();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    Node& node = nodes[i];
+    double* const result = column(Graph::output(i)) + filled_;
+    // Bars before the node's inputs are defined; what lies there is read by nobody and kept equal for state().
+    const auto early = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(node.start - seen_, 0, static_cast<std::int64_t>(count)));
+    std::fill_n(result, early, 0.0);
+    if (early == count) continue;
+    std::array<const double*, kMaxInputs> in;
+    for (std::size_t k = 0; k < kMaxInputs; ++k) in[k] = column(node.inputs[k]) + filled_ + early;
+    node.kernel->run(in.data(), result + early, static_cast<std::ptrdiff_t>(count - early));
+  }
+
+  write_rows(count, out);
+  filled_ += count;
+  seen_ += static_cast<std::int64_t>(count);
+  last_ns_ = bars.time_ns.back();
+}
+
+void FeatureBuilder::write_rows(std::size_t count, float* out) const {
+  const std::size_t width = emitted_.size();
+  const float pad = rounded(spec_.pad_value());
+  for (std::size_t f = 0; f < width; ++f) {
+    const double* const values = column(emitted_[f]) + filled_;
+    const auto padded = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(defined_from_[f] - seen_, 0, static_cast<std::int64_t>(count)));
+    float* cell = out + f;
+    std::size_t t = 0;
+    for (; t < padded; ++t, cell += width) *cell = pad;
+    for (; t < count; ++t, cell += width) *cell = rounded(values[t]);
+  }
+}
+
+void FeatureBuilder::slide() {
+  for (Column c = 0; c < graph_.columns(); ++c) {
+    const auto history = static_cast<std::size_t>(graph_.facts(c).history);
+    double* const block = column(c);
+    std::memmove(block - history, block + kBlock - history, history * sizeof(double));
+  }
+  filled_ = 0;
+}
+
+std::vector<std::byte> FeatureBuilder::state() const {
+  Writer writer;
+  writer.text(kMagic);
+  writer.number(kStateVersion);
+  writer.text(spec_.hash());
+  writer.number(seen_);
+  writer.number(last_ns_.value_or(0));
+  for (Column c = 0; c < graph_.columns(); ++c) {
+    const auto history = static_cast<std::size_t>(graph_.facts(c).history);
+    writer.bytes(std::as_bytes(std::span(column(c) + filled_ - history, history)));
+  }
+  for (const Node& node : graph_.nodes()) writer.bytes(node.kernel->memory());
+  return std::move(writer).sealed();
+}
+
+void FeatureBuilder::restore(std::span<const std::byte> state) {
+  constexpr std::size_t kSeal = 64;
+  StateReader reader(state);
+  if (reader.text(kMagic.size()) != kMagic) throw InputError("feature state: is not a state of a feature builder");
+  const auto version = reader.number<std::uint32_t>();
+  if (version != kStateVersion)
+    throw InputError("feature state: version must be " + std::to_string(kStateVersion) + ", found " +
+                     std::to_string(version));
+  const std::string_view hash = reader.text(spec_.hash().size());
+  if (hash != spec_.hash())
+    throw InputError("feature state: belongs to another spec, found " + std::string(hash) + ", expected " +
+                     spec_.hash());
+  if (state.size() < kSeal ||
+      sha256_hex(state.first(state.size() - kSeal)) != StateReader(state.last(kSeal)).text(kSeal))
+    throw InputError("feature state: is cut off or altered, its checksum does not fit");
+
+  const auto seen = reader.number<std::int64_t>();
+  const auto last_ns = reader.number<std::int64_t>();
+  FeatureBuilder fresh(spec_);
+  for (Column c = 0; c < graph_.columns(); ++c) {
+    const auto history = static_cast<std::size_t>(graph_.facts(c).history);
+    if (history == 0) continue;
+    std::memcpy(fresh.column(c) - history, reader.take(history * sizeof(double)).data(), history * sizeof(double));
+  }
+  for (Node& node : fresh.graph_.nodes()) {
+    const auto memory = node.kernel->memory();
+    if (!memory.empty()) std::memcpy(memory.data(), reader.take(memory.size()).data(), memory.size());
+  }
+  static_cast<void>(reader.take(kSeal));
+  if (!reader.done()) throw InputError("feature state: is longer than this spec's");
+  fresh.seen_ = seen;
+  if (seen > 0) fresh.last_ns_ = last_ns;
+  *this = std::move(fresh);
+}
+
+}  // namespace sentio

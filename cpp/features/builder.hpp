@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bars/bars.hpp"
+#include "features/spec.hpp"
+
+namespace sentio {
+
+/// Turns bars into feature rows, many at a time or one by one: the same code, the same bits. A value: a copy goes on
+/// from where the original stands.
+class FeatureBuilder {
+ public:
+  explicit FeatureBuilder(FeatureSpec spec);
+
+  /// Continues with `bars` and writes their rows.
+  /// @param out shape [bars.size(), width], row-major.
+  /// @throws std::invalid_argument if `out` has another size or a bar is not valid; nothing has changed then.
+  void build(BarsView bars, std::span<float> out);
+
+  /// Continues with one bar and writes its row. @throws as build.
+  void push(const Bar& bar, std::span<float> row);
+
+  [[nodiscard]] const FeatureSpec& spec() const { return spec_; }
+
+  /// Bars taken since the start.
+  [[nodiscard]] std::int64_t bars_seen() const { return seen_; }
+
+  /// All that the next row depends on, to continue in another process with the same bits.
+  [[nodiscard]] std::vector<std::byte> state() const;
+
+  /// Continues from a state. @throws InputError if it is cut off, altered, or another spec's or version's; nothing has
+  /// changed then.
+  void restore(std::span<const std::byte> state);
+
+ private:
+  void advance(BarsView bars, float* out);
+  void write_rows(std::size_t count, float* out) const;
+  void slide();
+  [[nodiscard]] double* column(Column c) { return values_.data() + begin_[static_cast<std::size_t>(c)]; }
+  [[nodiscard]] const double* column(Column c) const { return values_.data() + begin_[static_cast<std::size_t>(c)]; }
+
+  FeatureSpec spec_;
+  Graph graph_;
+  std::vector<Column> emitted_;
+  std::vector<std::int64_t> defined_from_;  ///< per emitted feature, the first bar that is not padded
+  std::vector<double> values_;              ///< per column: its history, then a block
+  std::vector<std::size_t> begin_;          ///< per column: where its block begins in values_
+  std::size_t filled_ = 0;                  ///< bars in the block
+  std::int64_t seen_ = 0;
+  std::optional<std::int64_t> last_ns_;
+};
+
+}  // namespace sentio

@@ -1,0 +1,37 @@
+#include "features/graph.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace sentio {
+
+Graph::Graph(const Graph& other) : columns_(other.columns_) {
+  nodes_.reserve(other.nodes_.size());
+  for (const Node& node : other.nodes_) nodes_.push_back({node.kernel->clone(), node.inputs, node.start});
+}
+
+Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs) {
+  assert(static_cast<int>(inputs.size()) == kernel->inputs() && inputs.size() <= kMaxInputs);
+  std::array<Column, kMaxInputs> sources{};
+  std::copy(inputs.begin(), inputs.end(), sources.begin());
+
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (nodes_[i].inputs == sources && nodes_[i].kernel->same_as(*kernel)) return output(i);
+
+  ColumnFacts made{.recursive = kernel->recursive()};
+  for (const Column input : inputs) {
+    ColumnFacts& facts = columns_[static_cast<std::size_t>(input)];
+    facts.history = std::max(facts.history, kernel->lookback());
+    made.first = std::max(made.first, facts.first);
+    made.settle = std::max(made.settle, facts.settle);
+    made.recursive = made.recursive || facts.recursive;
+  }
+  const int start = made.first + kernel->lookback();
+  made.first += kernel->delay();
+  made.settle = std::min(kNever, made.settle + kernel->settle());
+  nodes_.push_back({std::move(kernel), sources, start});
+  columns_.push_back(made);
+  return output(nodes_.size() - 1);
+}
+
+}  // namespace sentio

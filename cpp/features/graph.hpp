@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "features/kernel.hpp"
+
+namespace sentio {
+
+/// A column of values, one a bar: a field of the bars, or what a node computes.
+using Column = int;
+
+inline constexpr Column kOpen = 0, kHigh = 1, kLow = 2, kClose = 3, kVolume = 4;
+inline constexpr int kBarColumns = 5;
+
+inline constexpr int kMaxInputs = 4;
+
+struct Node {
+  std::unique_ptr<Kernel> kernel;
+  std::array<Column, kMaxInputs> inputs;
+  int start;  ///< the first bar at which every input is defined with its lookback
+};
+
+/// What is known of a column before any bar is seen.
+struct ColumnFacts {
+  int first = 0;         ///< the first bar at which the column is defined
+  int history = 0;       ///< older values that its readers need
+  int settle = 0;        ///< bars after which the start of the data no longer shows; kNever if it always does
+  bool recursive = false;
+};
+
+/// Kernels and who reads whom, in the order of evaluation. Equal kernels on equal inputs are one node.
+class Graph {
+ public:
+  Graph() : columns_(kBarColumns) {}
+  Graph(const Graph& other);
+  Graph(Graph&&) = default;
+  Graph& operator=(Graph other) noexcept {
+    std::swap(nodes_, other.nodes_);
+    std::swap(columns_, other.columns_);
+    return *this;
+  }
+  ~Graph() = default;
+
+  /// The column that `formula` yields of `inputs`.
+  template <class T>
+  Column add(const T& formula, std::initializer_list<Column> inputs) {
+    return add_node(std::make_unique<KernelOf<T>>(formula), inputs);
+  }
+
+  [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
+  [[nodiscard]] std::vector<Node>& nodes() { return nodes_; }
+  [[nodiscard]] const ColumnFacts& facts(Column column) const { return columns_[static_cast<std::size_t>(column)]; }
+  [[nodiscard]] int columns() const { return static_cast<int>(columns_.size()); }
+
+  /// The column that node `i` writes.
+  [[nodiscard]] static Column output(std::size_t i) { return kBarColumns + static_cast<Column>(i); }
+
+ private:
+  Column add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs);
+
+  std::vector<Node> nodes_;
+  std::vector<ColumnFacts> columns_;
+};
+
+}  // namespace sentio
