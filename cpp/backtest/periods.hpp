@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backtest/measures.hpp"
+#include "backtest/sample.hpp"
+
+namespace sentio {
+
+enum class PeriodUnit { day, week, month, quarter };
+
+/// "day", "week", "month", "quarter".
+[[nodiscard]] std::string_view name_of(PeriodUnit unit);
+
+/// "2025-03-27", "2025-W13" (ISO 8601), "2025-03", "2025-Q1".
+[[nodiscard]] std::string period_label(std::int32_t session, PeriodUnit unit);
+
+struct Period {
+  std::string label;
+  BarRange range;
+};
+
+/// The last `count` periods that have bars, oldest first, by the calendar dates of the sessions; a day is a session.
+///
+/// @param sessions days since 1970 of each bar's session, shape [n], not decreasing
+/// @throws std::invalid_argument if count is below 1 or there are fewer periods
+[[nodiscard]] std::vector<Period> last_periods(std::span<const std::int32_t> sessions, PeriodUnit unit,
+                                               std::int64_t count);
+
+/// One row of the temporal performance analysis.
+struct PeriodRow {
+  Period period;
+  Sample sample;
+  Measures measures;
+  std::optional<double> buy_and_hold_return;
+};
+
+/// A figure over the periods where it is defined.
+struct Spread {
+  std::size_t count = 0;
+  std::optional<double> mean, sample_std, worst, best;
+};
+
+[[nodiscard]] Spread spread_of(std::span<const std::optional<double>> values);
+
+}  // namespace sentio

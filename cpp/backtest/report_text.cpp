@@ -1,0 +1,208 @@
+#include <cmath>
+
+#include "backtest/report.hpp"
+#include "backtest/table.hpp"
+#include "backtest/text.hpp"
+#include "bars/number.hpp"
+#include "bars/time.hpp"
+
+namespace sentio {
+namespace {
+
+constexpr std::size_t kLead = 12;
+constexpr double kDearCommissionBps = 5.0;  // ten times the half-spread of a liquid share
+constexpr double kCoarseUnit = 0.02;        // of the capital: a wanted exposure is missed by up to 1 % on average
+
+Tone tone_of(std::optional<double> value) {
+  if (!value || *value == 0.0) return Tone::plain;
+  return *value > 0.0 ? Tone::good : Tone::bad;
+}
+
+std::string interval_text(std::int64_t interval_ns) {
+  const double seconds = static_cast<double>(interval_ns) / static_cast<double>(kSecondNs);
+  if (seconds >= 86'400.0) return format_number(seconds / 86'400.0) + " d";
+  if (seconds >= 3'600.0) return format_number(seconds / 3'600.0) + " h";
+  if (seconds >= 60.0) return format_number(seconds / 60.0) + " min";
+  return format_number(seconds) + " s";
+}
+
+std::string fact(std::string_view name, const std::string& text) {
+  return wrapped("  " + std::string(name), text, kLead);
+}
+
+std::string bars_text(const Report& report) {
+  const auto times = report.bars.time_ns;
+  return report.subject.bars_file + ": " + counted(report.bars.size(), "bar") + " of " +
+         interval_text(median_interval_ns(times)) + ", " + format_time(times.front()) + " to " +
+         format_time(times.back()) + ", " + report.options.calendar.name + " sessions";
+}
+
+std::string measured_text(const Report& report) {
+  const Run& run = report.run;
+  const auto times = report.bars.time_ns;
+  std::string text = counted(run.size(), "bar") + " in " + counted(report.analysis.total.sessions.count, "session") +
+                     ", " + format_time(times[run.begin]) + " to " + format_time(times[run.end - 1]) + "; " +
+                     counted(run.begin, "bar") + " before warm the strategy up";
+  const PeriodsPerYear& year = report.analysis.periods_per_year;
+  return text + "; a year is " + grouped(year.value, 0) + " bars (" + year.rule + ")";
+}
+
+std::string costs_text(const CostModel& costs) {
+  std::string text = costs.name + ": half-spread " + format_number(costs.half_spread_bps) + " bps, slippage " +
+                     format_number(costs.slippage_bps) + " bps, commission ";
+  text += format_number(costs.commission_per_share) + " a share + " + format_number(costs.commission_bps) +
+          " bps, at least " + format_number(costs.commission_minimum) + "; shorts pay " + percent(costs.borrow_rate) +
+          " a year";
+  return text;
+}
+
+std::string broker_text(const RunOptions& options) {
+  return "capital " + grouped(options.broker.capital, 2) + ", " +
+         (options.broker.fractional ? "fractional units" : "whole units") + ", max exposure " +
+         format_number(options.broker.max_exposure) + (options.flat_at_close ? ", flat at each close" : "");
+}
+
+std::string rows_text(const Report& report, bool colour) {
+  Table table({"period", "sample", "return", "Sharpe", "max DD", "trades", "win", "exposure", "hit", "buy & hold"});
+  for (const PeriodRow& row : report.analysis.rows) {
+    const Measures& m = row.measures;
+    const Tone sample = row.sample >= Sample::unknown ? Tone::bad : Tone::plain;
+    table.add({{row.period.label},
+               {std::string(name_of(row.sample)), sample},
+               {percent(m.total_return), tone_of(m.total_return)},
+               {grouped(m.sharpe, 2)},
+               {percent(m.drawdown.depth)},
+               {grouped(m.trades.count)},
+               {percent(m.trades.win_rate, 0)},
+               {percent(m.mean_exposure, 0)},
+               {percent(m.signal.hit_rate, 1)},
+               {percent(row.buy_and_hold_return), tone_of(row.buy_and_hold_return)}});
+  }
+  const auto spread_row = [&](const char* name, auto figure) {
+    const Analysis& a = report.analysis;
+    table.add(
+        {{name}, {""}, {percent(figure(a.returns))}, {grouped(figure(a.sharpes), 2)}, {percent(figure(a.drawdowns))}});
+  };
+  spread_row("mean", [](const Spread& spread) { return spread.mean; });
+  spread_row("std", [](const Spread& spread) { return spread.sample_std; });
+  spread_row("worst", [](const Spread& spread) { return spread.worst; });
+  spread_row("best", [](const Spread& spread) { return spread.best; });
+  return table.text(colour);
+}
+
+std::string drawdown_text(const Drawdown& drawdown, BarsView bars) {
+  if (!drawdown.bottom) return "none";
+  const auto when = [&](std::optional<std::size_t> bar, const char* otherwise) {
+    return bar ? format_time(bars.time_ns[*bar]) : std::string(otherwise);
+  };
+  return "from " + when(drawdown.peak, "the start") + ", lowest " + when(drawdown.bottom, "") + ", recovered " +
+         when(drawdown.recovery, "not yet");
+}
+
+std::string totals_text(const Report& report, bool colour) {
+  const Measures &s = report.analysis.total, &h = report.analysis.buy_and_hold;
+  Table table({"total", report.subject.strategy["name"].get<std::string>(), "buy & hold"});
+  const auto row = [&](const char* name, auto show) { table.add({{name}, {show(s)}, {show(h)}}); };
+  const auto toned_row = [&](const char* name, auto figure) {
+    table.add({{name}, {percent(figure(s)), tone_of(figure(s))}, {percent(figure(h)), tone_of(figure(h))}});
+  };
+  toned_row("return", [](const Measures& m) { return m.total_return; });
+  toned_row("annualised return", [](const Measures& m) { return m.annualised_return; });
+  toned_row("monthly return (projected)", [](const Measures& m) { return m.monthly_return; });
+  row("volatility", [](const Measures& m) { return percent(m.volatility); });
+  row("Sharpe", [](const Measures& m) { return grouped(m.sharpe, 2); });
+  row("  its standard error", [](const Measures& m) { return grouped(m.sharpe_standard_error, 2); });
+  row("  of session returns", [](const Measures& m) { return grouped(m.sessions.sharpe, 2); });
+  row("Sortino", [](const Measures& m) { return grouped(m.sortino, 2); });
+  row("Calmar", [](const Measures& m) { return grouped(m.calmar, 2); });
+  row("max drawdown", [](const Measures& m) { return percent(m.drawdown.depth); });
+  row("trades completed", [](const Measures& m) { return grouped(m.trades.count); });
+  row("  per session", [](const Measures& m) { return grouped(m.trades_per_session, 2); });
+  row("  win rate", [](const Measures& m) { return percent(m.trades.win_rate, 1); });
+  row("  profit factor", [](const Measures& m) { return grouped(m.trades.profit_factor, 2); });
+  row("  average win", [](const Measures& m) { return grouped(m.trades.average_win, 2); });
+  row("  average loss", [](const Measures& m) { return grouped(m.trades.average_loss, 2); });
+  row("  expectancy", [](const Measures& m) { return grouped(m.trades.expectancy, 2); });
+  row("mean exposure", [](const Measures& m) { return percent(m.mean_exposure, 1); });
+  row("time in the market", [](const Measures& m) { return percent(m.time_in_market, 1); });
+  row("turnover (x equity)", [](const Measures& m) { return grouped(m.turnover, 1); });
+  row("longest flat (bars)", [](const Measures& m) { return grouped(m.longest_flat_bars); });
+  row("costs paid", [](const Measures& m) { return grouped(m.costs.total(), 2); });
+  row("end equity", [](const Measures& m) { return grouped(m.end_equity, 2); });
+  row("information coefficient", [](const Measures& m) { return grouped(m.signal.information_coefficient, 4); });
+  row("hit rate of the signal", [](const Measures& m) { return percent(m.signal.hit_rate, 1); });
+  return table.text(colour) + wrapped("  max drawdown:", drawdown_text(s.drawdown, report.bars), 16);
+}
+
+std::string readiness_text(const Readiness& readiness, bool colour) {
+  Table table({"readiness", "value", "limit", ""});
+  for (const Criterion& criterion : readiness.criteria) {
+    const auto show = [&](std::optional<double> value) {
+      return criterion.is_fraction ? percent(value) : grouped(value, 2);
+    };
+    table.add({{criterion.name},
+               {show(criterion.value)},
+               {(criterion.at_least ? ">= " : "<= ") + show(criterion.limit)},
+               {criterion.pass() ? "pass" : "FAIL", criterion.pass() ? Tone::good : Tone::bad}});
+  }
+  return table.text(colour) + wrapped("  ",
+                                      "By chance alone the Sharpe ratios of periods this short have a standard "
+                                      "deviation of " +
+                                          grouped(readiness.sharpe_std_by_chance, 2) + ".",
+                                      2);
+}
+
+}  // namespace
+
+std::vector<std::string> notes_of(const Report& report) {
+  std::vector<std::string> notes = report.subject.notes;
+  const Run& run = report.run;
+  if (run.begin < report.subject.warmup) {
+    notes.push_back("The strategy wants " + counted(report.subject.warmup, "bar") + " of warm-up and had " +
+                    grouped(run.begin) + " before the measured ones.");
+  }
+  if (run.orders_below_lot > 0) {
+    notes.push_back(counted(run.orders_below_lot, "wanted change") + " of exposure were below one " +
+                    (report.options.broker.fractional ? "hundred-millionth of a unit" : "unit") + " and not traded.");
+  }
+  const double price = report.bars.close[run.end - 1];
+  const CostModel& costs = report.options.broker.costs;
+  if (const double bps = costs.commission_per_share / price * 1e4; bps > kDearCommissionBps) {
+    notes.push_back("A commission of " + format_number(costs.commission_per_share) + " a share is " + grouped(bps, 1) +
+                    " bps of the price; costs '" + costs.name + "' may not be meant for this market.");
+  }
+  const double unit_share = price / run.capital;
+  if (!report.options.broker.fractional && unit_share > kCoarseUnit) {
+    notes.push_back("One unit costs " + percent(unit_share, 0) +
+                    " of the capital, so whole units follow the wanted exposure coarsely; see --fractional.");
+  }
+  for (const SkippedBars& kind : report.subject.skipped) {
+    notes.push_back("Skipped " + counted(kind.count, "bad bar") + " (" + kind.kind + "), first " + kind.first + ".");
+  }
+  return notes;
+}
+
+std::string to_text(const Report& report, bool colour) {
+  const Subject& subject = report.subject;
+  std::string text =
+      toned(subject.verb + " " + subject.symbol + ": " + subject.strategy_label, Tone::strong, colour) + "\n";
+  text += fact("bars", bars_text(report));
+  if (!subject.synthetic.is_null()) {
+    text += fact("", "SYNTHETIC DATA: generated, not recorded; see " + subject.bars_file + ".synthetic.json");
+  }
+  text += fact("measured", measured_text(report));
+  text += fact("costs", costs_text(report.options.broker.costs));
+  text += fact("broker", broker_text(report.options));
+  for (const std::string& note : notes_of(report)) text += fact("note", note);
+  if (!report.analysis.rows.empty()) text += "\n" + rows_text(report, colour);
+  text += "\n" + totals_text(report, colour);
+  if (report.analysis.readiness) text += "\n" + readiness_text(*report.analysis.readiness, colour);
+  if (!report.analysis.verdict.empty()) text += "\n";
+  for (std::size_t i = 0; i < report.analysis.verdict.size(); ++i) {
+    text += wrapped(i == 0 ? "  verdict" : "", report.analysis.verdict[i], kLead);
+  }
+  text += fact("fills", counted(report.run.fills.size(), "fill") + ", " + fills_hash(report.run));
+  return text;
+}
+
+}  // namespace sentio
