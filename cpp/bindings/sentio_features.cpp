@@ -1,0 +1,248 @@
+// The Python module sentio_features: converts and forwards, no mathematics.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "bars/csv.hpp"
+#include "bars/error.hpp"
+#include "bars/session.hpp"
+#include "bars/suggest.hpp"
+#include "bindings/columns.hpp"
+#include "features/builder.hpp"
+#include "features/registry.hpp"
+#include "features/spec.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using sentio::Bars;
+using sentio::BarsView;
+using sentio::FeatureBuilder;
+using sentio::FeatureSpec;
+
+using sentio::python::Array;
+using sentio::python::as_span;
+using sentio::python::Columns;
+
+/// Bars with the counts of what was dropped while they were read.
+struct PyBars {
+  Bars bars;
+  std::vector<sentio::SkippedBars> skipped;
+};
+
+/// A read-only view into a column that lives as long as its owner.
+template <class T>
+py::array view_of(const std::vector<T>& column, const py::object& owner) {
+  py::array_t<T> view(static_cast<py::ssize_t>(column.size()), column.data(), owner);
+  view.attr("setflags")("write"_a = false);
+  return view;
+}
+
+sentio::OnBadBar on_bad_bar_of(const std::string& word) {
+  if (word == "refuse") return sentio::OnBadBar::refuse;
+  if (word == "skip") return sentio::OnBadBar::skip;
+  throw std::invalid_argument("on_bad_bar must be 'refuse' or 'skip', found '" + word + "'");
+}
+
+PyBars copied(BarsView view) {
+  sentio::require_valid(view);
+  const auto copy = [](auto column) { return std::vector(column.begin(), column.end()); };
+  return {{copy(view.time_ns), copy(view.open), copy(view.high), copy(view.low), copy(view.close), copy(view.volume)},
+          {}};
+}
+
+py::array column_named(const py::object& self, const std::string& name) {
+  const Bars& bars = self.cast<const PyBars&>().bars;
+  if (name == "ts") return view_of(bars.time_ns, self);
+  if (name == "open") return view_of(bars.open, self);
+  if (name == "high") return view_of(bars.high, self);
+  if (name == "low") return view_of(bars.low, self);
+  if (name == "close") return view_of(bars.close, self);
+  if (name == "volume") return view_of(bars.volume, self);
+  const std::vector<std::string> known = {"ts", "open", "high", "low", "close", "volume"};
+  throw py::key_error("unknown column '" + name + "'" + sentio::did_you_mean(name, known));
+}
+
+PyBars sliced(const PyBars& self, const py::slice& slice) {
+  std::size_t start = 0, stop = 0, step = 0, count = 0;
+  if (!slice.compute(self.bars.size(), &start, &stop, &step, &count)) throw py::error_already_set();
+  if (step != 1) throw std::invalid_argument("bars can only be sliced with step 1, found " + std::to_string(static_cast<py::ssize_t>(step)));
+  return copied(self.bars.view().subview(start, count));
+}
+
+py::list skipped_list(const PyBars& self) {
+  py::list list;
+  for (const auto& skipped : self.skipped)
+    list.append(py::dict("kind"_a = skipped.kind, "count"_a = skipped.count, "first"_a = skipped.first));
+  return list;
+}
+
+/// The array to fill: the caller's, which must fit exactly, or a fresh one.
+py::array_t<float> output_for(std::size_t rows, int width, const py::object& out) {
+  const auto shape = std::vector<py::ssize_t>{static_cast<py::ssize_t>(rows), width};
+  if (out.is_none()) return py::array_t<float>(shape);
+  if (!py::isinstance<py::array_t<float>>(out)) throw std::invalid_argument("out must be a float32 array");
+  auto array = py::reinterpret_borrow<py::array_t<float>>(out);
+  const bool fits = array.ndim() == 2 && array.shape(0) == shape[0] && array.shape(1) == shape[1];
+  if (!fits || !(array.flags() & py::array::c_style) || !array.writeable())
+    throw std::invalid_argument("out must be a writable C-contiguous float32 array of shape (" +
+                                std::to_string(shape[0]) + ", " + std::to_string(shape[1]) + ")");
+  return array;
+}
+
+py::array_t<float> build(FeatureBuilder& builder, BarsView bars, const py::object& out) {
+  auto matrix = output_for(bars.size(), builder.spec().width(), out);
+  const std::span<float> cells(matrix.mutable_data(), static_cast<std::size_t>(matrix.size()));
+  {
+    const py::gil_scoped_release release;
+    builder.build(bars, cells);
+  }
+  return matrix;
+}
+
+py::array_t<float> push(FeatureBuilder& builder, std::int64_t ts, double open, double high, double low, double close,
+                        double volume) {
+  py::array_t<float> row(builder.spec().width());
+  builder.push({ts, open, high, low, close, volume}, {row.mutable_data(), static_cast<std::size_t>(row.size())});
+  return row;
+}
+
+py::bytes state_of(const FeatureBuilder& builder) {
+  const auto state = builder.state();
+  return {reinterpret_cast<const char*>(state.data()), state.size()};
+}
+
+void restore(FeatureBuilder& builder, const py::bytes& state) {
+  const std::string_view bytes = state;
+  builder.restore(std::as_bytes(std::span(bytes)));
+}
+
+py::array_t<float> build_features_from_spec(const std::string& symbol, const Columns& columns, const std::string& json) {
+  FeatureBuilder builder(FeatureSpec::from_json(json, symbol + " feature spec"));
+  return build(builder, columns.view(), py::none());
+}
+
+py::list op_list() {
+  py::list list;
+  for (const sentio::Op& op : sentio::ops()) {
+    py::list params;
+    for (const sentio::Param& param : op.params) {
+      if (!param.choices.empty())
+        params.append(py::dict("name"_a = param.name, "default"_a = param.choices[static_cast<std::size_t>(param.fallback)],
+                               "choices"_a = param.choices));
+      else if (param.integer)
+        params.append(py::dict("name"_a = param.name, "default"_a = static_cast<std::int64_t>(param.fallback),
+                               "min"_a = static_cast<std::int64_t>(param.min),
+                               "max"_a = static_cast<std::int64_t>(param.max)));
+      else
+        params.append(py::dict("name"_a = param.name, "default"_a = param.fallback, "min"_a = param.min,
+                               "max"_a = param.max));
+    }
+    const sentio::ColumnFacts facts = facts_of(op, default_params(op));
+    list.append(py::dict("name"_a = op.name, "formula"_a = op.formula, "reference"_a = op.reference,
+                         "sources"_a = op.sources, "params"_a = params, "degree"_a = op.degree,
+                         "recursive"_a = facts.recursive, "warmup"_a = facts.first,
+                         "settle"_a = facts.settle < sentio::kNever ? py::object(py::int_(facts.settle)) : py::none()));
+  }
+  return list;
+}
+
+py::array_t<std::int32_t> session_days(const Array<std::int64_t>& ts, const std::string& calendar) {
+  const auto days = sentio::session_days(as_span(ts, "ts"), sentio::session_calendar(calendar));
+  return py::array_t<std::int32_t>(static_cast<py::ssize_t>(days.size()), days.data());
+}
+
+py::array_t<bool> in_regular_hours(const Array<std::int64_t>& ts, const std::string& calendar) {
+  const auto inside = sentio::in_regular_hours(as_span(ts, "ts"), sentio::session_calendar(calendar));
+  py::array_t<bool> result(static_cast<py::ssize_t>(inside.size()));
+  std::copy(inside.begin(), inside.end(), result.mutable_data());
+  return result;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(sentio_features, module) {
+  module.doc() = "Market bars and features: the C++ engine that training, backtests and live trading share.";
+  module.attr("ENGINE_VERSION") = sentio::kEngineVersion;
+  py::register_exception<sentio::InputError>(module, "InputError", PyExc_ValueError);
+
+  py::class_<PyBars>(module, "Bars", "OHLCV bars as columns, oldest first; checked.")
+      .def(py::init([](const Array<std::int64_t>& ts, const Array<double>& open, const Array<double>& high,
+                       const Array<double>& low, const Array<double>& close, const Array<double>& volume) {
+             return copied(Columns{ts, open, high, low, close, volume}.view());
+           }),
+           "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a)
+      .def_property_readonly("ts", [](const py::object& self) { return column_named(self, "ts"); })
+      .def_property_readonly("open", [](const py::object& self) { return column_named(self, "open"); })
+      .def_property_readonly("high", [](const py::object& self) { return column_named(self, "high"); })
+      .def_property_readonly("low", [](const py::object& self) { return column_named(self, "low"); })
+      .def_property_readonly("close", [](const py::object& self) { return column_named(self, "close"); })
+      .def_property_readonly("volume", [](const py::object& self) { return column_named(self, "volume"); })
+      .def_property_readonly("skipped", &skipped_list)
+      .def_property_readonly("interval_s",
+                             [](const PyBars& self) {
+                               return static_cast<double>(sentio::median_interval_ns(self.bars.time_ns)) / 1e9;
+                             })
+      .def("__len__", [](const PyBars& self) { return self.bars.size(); })
+      .def("__getitem__", &column_named)
+      .def("__getitem__", &sliced);
+
+  module.def(
+      "read_csv",
+      [](const std::filesystem::path& path, const std::string& on_bad_bar) {
+        const auto policy = on_bad_bar_of(on_bad_bar);
+        const py::gil_scoped_release release;
+        auto read = sentio::read_csv(path, policy);
+        return PyBars{std::move(read.bars), std::move(read.skipped)};
+      },
+      "path"_a, "on_bad_bar"_a = "refuse");
+
+  py::class_<FeatureSpec>(module, "FeatureSpec", "A list of features, checked and ready to be computed.")
+      .def_static("load", &FeatureSpec::load, "path"_a)
+      .def_static(
+          "from_json", [](const std::string& text) { return FeatureSpec::from_json(text); }, "text"_a)
+      .def_property_readonly("names", &FeatureSpec::names)
+      .def_property_readonly("width", &FeatureSpec::width)
+      .def_property_readonly("warmup", &FeatureSpec::warmup)
+      .def_property_readonly("settle", &FeatureSpec::settle)
+      .def_property_readonly("emit_from", &FeatureSpec::emit_from)
+      .def_property_readonly("pad_value", &FeatureSpec::pad_value)
+      .def_property_readonly("hash", &FeatureSpec::hash)
+      .def_property_readonly("warnings", &FeatureSpec::warnings)
+      .def("canonical", &FeatureSpec::canonical)
+      .def("to_json", &FeatureSpec::resolved);
+
+  py::class_<FeatureBuilder>(module, "FeatureBuilder", "Turns bars into feature rows, in blocks or one by one.")
+      .def(py::init<FeatureSpec>(), "spec"_a)
+      .def_property_readonly("spec", &FeatureBuilder::spec)
+      .def_property_readonly("bars_seen", &FeatureBuilder::bars_seen)
+      .def(
+          "build",
+          [](FeatureBuilder& self, const PyBars& bars, const py::object& out) {
+            return build(self, bars.bars.view(), out);
+          },
+          "bars"_a, "out"_a = py::none())
+      .def("push", &push, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a)
+      .def("state", &state_of)
+      .def("restore", &restore, "state"_a)
+      .def("copy", [](const FeatureBuilder& self) { return FeatureBuilder(self); });
+
+  module.def(
+      "build_features_from_spec",
+      [](const std::string& symbol, const Array<std::int64_t>& ts, const Array<double>& open, const Array<double>& high,
+         const Array<double>& low, const Array<double>& close, const Array<double>& volume, const std::string& spec_json) {
+        return build_features_from_spec(symbol, {ts, open, high, low, close, volume}, spec_json);
+      },
+      "symbol"_a, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "spec_json"_a);
+
+  module.def("ops", &op_list);
+  module.def("session_days", &session_days, "ts"_a, "calendar"_a = "us_equity");
+  module.def("in_regular_hours", &in_regular_hours, "ts"_a, "calendar"_a = "us_equity");
+}

@@ -1,0 +1,205 @@
+// The Python module sentio_inference: converts and forwards, no mathematics.
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+
+#include "backtest/report.hpp"
+#include "bars/error.hpp"
+#include "bars/json.hpp"
+#include "bars/suggest.hpp"
+#include "bindings/columns.hpp"
+#include "inference/artifact.hpp"
+#include "inference/tfa_strategy.hpp"
+#include "strategies/registry.hpp"
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+using namespace sentio;
+using sentio::python::Array;
+using sentio::python::as_span;
+using sentio::python::Columns;
+
+py::object to_python(const nlohmann::ordered_json& json) { return py::module_::import("json").attr("loads")(json.dump()); }
+
+nlohmann::json from_python(const py::object& object, const std::string& where) {
+  return parse_json(py::module_::import("json").attr("dumps")(object).cast<std::string>(), where);
+}
+
+py::array_t<float> logits(const Artifact& artifact, const Array<float>& x) {
+  const int length = artifact.sequence_length(), width = artifact.spec().width();
+  const bool flat = x.ndim() == 2 && length == 1 && x.shape(1) == width;
+  const bool sequence = x.ndim() == 3 && x.shape(1) == length && x.shape(2) == width;
+  if (!flat && !sequence)
+    throw std::invalid_argument("x must have the shape [n, " + (length == 1 ? "" : std::to_string(length) + ", ") +
+                                std::to_string(width) + "], found " + py::str(x.attr("shape")).cast<std::string>());
+  py::array_t<float> result(x.shape(0));
+  const std::span<const float> windows(x.data(), static_cast<std::size_t>(x.size()));
+  const std::span<float> cells(result.mutable_data(), static_cast<std::size_t>(result.size()));
+  const py::gil_scoped_release release;
+  if (!cells.empty()) artifact.logits(windows, cells);
+  return result;
+}
+
+/// How to trade: what backtest and simulate have in common.
+struct Settings {
+  RunOptions run;
+  std::string symbol;
+  nlohmann::json synthetic;
+};
+
+Settings settings_of(const py::kwargs& kwargs, const std::string& session) {
+  Settings settings;
+  RunOptions& run = settings.run;
+  run.calendar = session_calendar(session);
+  run.broker.costs = find_costs("us_equity");
+  std::vector<std::string> known = {"symbol",       "costs",      "capital",       "max_exposure", "begin", "end",
+                                    "fractional",   "session",    "flat_at_close", "synthetic"};
+  for (const auto& [key, value] : kwargs) {
+    const auto name = key.cast<std::string>();
+    if (name == "symbol") settings.symbol = value.cast<std::string>();
+    else if (name == "costs") run.broker.costs = find_costs(py::str(value).cast<std::string>());
+    else if (name == "capital") run.broker.capital = value.cast<double>();
+    else if (name == "max_exposure") run.broker.max_exposure = value.cast<double>();
+    else if (name == "fractional") run.broker.fractional = value.cast<bool>();
+    else if (name == "flat_at_close") run.flat_at_close = value.cast<bool>();
+    else if (name == "begin") run.begin = value.cast<std::size_t>();
+    else if (name == "end") run.end = value.cast<std::optional<std::size_t>>();
+    else if (name == "session") run.calendar = session_calendar(value.cast<std::string>());
+    else if (name == "synthetic") settings.synthetic = from_python(py::reinterpret_borrow<py::object>(value), "synthetic");
+    else throw py::type_error("unknown argument '" + name + "'" + did_you_mean(name, known));
+  }
+  require_valid(run.broker);
+  return settings;
+}
+
+py::object report_of(const std::string& verb, BarsView bars, Run run, const Settings& settings, const Context& context,
+                     nlohmann::ordered_json identity, std::size_t warmup) {
+  Analysis analysis = analyse(run, bars, settings.run, context);
+  Subject subject{.verb = verb, .program_version = SENTIO_VERSION, .symbol = settings.symbol, .bars_file = "",
+                  .skipped = {}, .synthetic = settings.synthetic, .strategy = std::move(identity), .strategy_label = "",
+                  .warmup = warmup};
+  return to_python(to_json(Report{std::move(subject), bars, settings.run, std::move(run), std::move(analysis)}));
+}
+
+py::object simulate(const py::object& bars, const Array<double>& probability, const py::object& decision,
+                    const py::object& costs, const py::kwargs& kwargs) {
+  const Columns columns = Columns::of(bars);
+  const BarsView view = columns.view();
+  require_valid(view);
+  const auto p = as_span(probability, "probability");
+  if (p.size() != view.size())
+    throw std::invalid_argument("probability must have one value a bar, " + std::to_string(view.size()) + ", found " +
+                                std::to_string(p.size()));
+  kwargs["costs"] = costs;
+  const Settings settings = settings_of(kwargs, "us_equity");
+  DecisionRule rule = DecisionRule::from_json(from_python(decision, "decision"), "decision.");
+  Run run;
+  {
+    const py::gil_scoped_release release;
+    std::vector<Decision> decisions(view.size());
+    for (std::size_t i = 0; i < p.size(); ++i) decisions[i] = rule(p[i]);
+    run = run_decisions(view, std::move(decisions), settings.run);
+  }
+  const Context context{.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}};
+  return report_of("simulate", view, std::move(run), settings, context, {{"name", "simulate"}, {"rule", rule.to_json()}}, 0);
+}
+
+/// "fast=10,slow=30" of {"fast": 10, "slow": 30}.
+std::string params_text(const py::dict& params) {
+  std::string text;
+  for (const auto& [key, value] : params)  // lower() turns True into the true that rules read
+    text += (text.empty() ? "" : ",") + key.cast<std::string>() + "=" + py::str(value).attr("lower")().cast<std::string>();
+  return text;
+}
+
+py::object backtest(const py::object& bars, const std::string& strategy, const std::optional<Artifact>& artifact,
+                    const py::dict& params, const py::kwargs& kwargs) {
+  const Columns columns = Columns::of(bars);
+  const BarsView view = columns.view();
+  require_valid(view);
+  std::unique_ptr<Strategy> runner;
+  nlohmann::ordered_json identity;
+  std::optional<DataSpans> spans;
+  std::string session = "us_equity";
+  if (strategy == "tfa") {
+    if (!artifact) throw std::invalid_argument("strategy 'tfa' needs artifact=, the model that it trades");
+    if (!params.empty()) throw std::invalid_argument("strategy 'tfa' takes no params, its rule stands in the artifact");
+    runner = std::make_unique<TFAStrategy>(*artifact);
+    identity = {{"name", "tfa"}, {"artifact", artifact->folder().filename().string()}};
+    spans = artifact->spans();
+    if (!artifact->session().empty()) session = artifact->session();
+  } else {
+    const StrategyRow* const row = find_strategy(strategy);
+    if (row == nullptr) {
+      std::vector<std::string> known = strategy_names();
+      known.emplace_back("tfa");
+      throw std::invalid_argument("unknown strategy '" + strategy + "'" + did_you_mean(strategy, known));
+    }
+    const StrategyParams values = parse_params(*row, params_text(params));
+    runner = row->make(values);
+    identity = {{"name", row->name}, {"params", params_json(*row, values)}};
+  }
+  const Settings settings = settings_of(kwargs, session);
+  const auto warmup = static_cast<std::size_t>(runner->warmup());
+  Run run;
+  {
+    const py::gil_scoped_release release;
+    run = sentio::run(view, *runner, settings.run);
+  }
+  const Context context{.spans = spans, .synthetic = !settings.synthetic.is_null(), .periods = {}};
+  return report_of("backtest", view, std::move(run), settings, context, std::move(identity), warmup);
+}
+
+/// InputError is sentio_features' own; ArtifactError is one of its kind.
+void register_errors(py::module_& module) {
+  PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<std::pair<py::object, py::object>> errors;
+  errors.call_once_and_store_result([&] {
+    py::object input = py::module_::import("sentio_features").attr("InputError");
+    py::object artifact = py::exception<ArtifactError>(module, "ArtifactError", input);
+    return std::pair(input, artifact);
+  });
+  py::register_local_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const ArtifactError& found) {
+      py::set_error(errors.get_stored().second, found.what());
+    } catch (const InputError& found) {
+      py::set_error(errors.get_stored().first, found.what());
+    }
+  });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(sentio_inference, module) {
+  module.doc() = "Trained models and backtests: the C++ code that trades, called from Python.";
+  py::module_::import("torch");  // first, so that one copy of LibTorch is loaded
+  register_errors(module);
+
+  py::class_<Artifact>(module, "Artifact", "A trained model with all that it needs, loaded from its folder and verified.")
+      .def_static("load", &Artifact::load, "folder"_a)
+      .def_property_readonly("folder", &Artifact::folder)
+      .def_property_readonly("metadata", [](const Artifact& self) { return to_python(self.metadata()); })
+      .def_property_readonly("decision", [](const Artifact& self) { return to_python(self.decision().to_json()); })
+      .def_property_readonly("spec_hash", [](const Artifact& self) { return self.spec().hash(); })
+      .def_property_readonly("feature_names", [](const Artifact& self) { return self.spec().names(); })
+      .def_property_readonly("spec_json", [](const Artifact& self) { return self.spec().resolved(); })
+      .def_property_readonly("sequence_length", &Artifact::sequence_length)
+      .def_property_readonly("warmup", &Artifact::warmup)
+      .def_property_readonly("warnings", &Artifact::warnings)
+      .def("logits", &logits, "x"_a);
+
+  module.def("simulate", &simulate, "bars"_a, "probability"_a, "decision"_a, "costs"_a = "us_equity");
+  module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
+             "params"_a = py::dict());
+}

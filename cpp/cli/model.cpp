@@ -1,0 +1,132 @@
+#include "cli/model.hpp"
+
+#include <stdexcept>
+
+#if SENTIO_TORCH
+
+#include "backtest/table.hpp"
+#include "backtest/text.hpp"
+#include "bars/number.hpp"
+#include "bars/time.hpp"
+#include "inference/tfa_strategy.hpp"
+
+namespace sentio::cli {
+namespace {
+
+using nlohmann::json;
+
+/// The value at "a.b" of an object; null where there is none.
+json at(const json& object, std::string_view path) {
+  const std::size_t dot = path.find('.');
+  const auto found = object.is_object() ? object.find(path.substr(0, dot)) : object.end();
+  if (!object.is_object() || found == object.end()) return nullptr;
+  return dot == std::string_view::npos ? *found : at(*found, path.substr(dot + 1));
+}
+
+std::string text_at(const json& object, std::string_view path) {
+  const json value = at(object, path);
+  if (value.is_null()) return "not stated";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string file_name(const std::filesystem::path& folder) {
+  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+}
+
+nlohmann::ordered_json identity_of(const Artifact& artifact, const StrategyArguments& arguments) {
+  const json& metadata = artifact.metadata();
+  return {{"name", "tfa"},
+          {"model", arguments.model},
+          {"version", arguments.version},
+          {"spec_hash", artifact.spec().hash()},
+          {"model_hash", at(metadata, "files").is_object() ? at(metadata, "files").value("model.pt", json()) : json()},
+          {"decision", artifact.decision().to_json()}};
+}
+
+std::string span_text(const std::optional<TimeSpan>& span) {
+  return span ? format_time(span->begin_ns) + " to " + format_time(span->end_ns) : "not stated";
+}
+
+std::string saved_text(const json& saved_at) {
+  return saved_at.is_number_integer() ? format_time(saved_at.get<std::int64_t>() * kSecondNs) : "not stated";
+}
+
+}  // namespace
+
+bool has_models() { return true; }
+
+ReadyStrategy load_model(const StrategyArguments& arguments) {
+  auto strategy = std::make_unique<TFAStrategy>(
+      TFACfg{.artifacts_dir = arguments.artifacts, .model_id = arguments.model, .version = arguments.version});
+  const Artifact& artifact = strategy->artifact();
+  const json data = at(artifact.metadata(), "data");
+  ReadyStrategy ready;
+  ready.label = "tfa (" + arguments.model + " " + arguments.version + ")";
+  ready.identity = identity_of(artifact, arguments);
+  ready.spans = artifact.spans();
+  if (!artifact.session().empty()) ready.session = artifact.session();
+  for (const json& symbol : at(data, "symbols")) {
+    if (symbol.is_string()) ready.symbols.push_back(symbol.get<std::string>());
+  }
+  if (const json interval = at(data, "bar_interval_s"); interval.is_number()) {
+    ready.bar_interval_s = interval.get<double>();
+  }
+  ready.warnings = artifact.warnings();
+  ready.strategy = std::move(strategy);
+  return ready;
+}
+
+std::string describe_artifact(const std::filesystem::path& folder) {
+  const Artifact artifact = Artifact::load(folder);
+  const json& metadata = artifact.metadata();
+  const json model_id = at(metadata, "model_id");
+  std::string text = (model_id.is_string() ? model_id.get<std::string>() : "artifact") + " " +
+                     (at(metadata, "version").is_null() ? file_name(folder) : text_at(metadata, "version")) +
+                     ": verified\n";
+  const auto fact = [&](std::string_view name, const std::string& value) {
+    text += wrapped("  " + std::string(name), value, 16);
+  };
+  fact("saved", saved_text(at(metadata, "saved_at")));
+  fact("model", text_at(metadata, "framework") + ", " +
+                    counted(static_cast<std::size_t>(artifact.spec().width()), "feature") + ", " +
+                    counted(static_cast<std::size_t>(artifact.sequence_length()), "row") + " to a logit");
+  fact("features", artifact.spec().hash());
+  fact("warm-up", counted(static_cast<std::size_t>(artifact.warmup()), "bar"));
+  fact("decision", artifact.decision().to_json().dump());
+  fact("label", text_at(metadata, "label"));
+  fact("symbols", text_at(metadata, "data.symbols"));
+  fact("train", span_text(artifact.spans().train));
+  fact("validation", span_text(artifact.spans().validation));
+  fact("test", span_text(artifact.spans().test));
+  fact("metrics", text_at(metadata, "training.metrics"));
+  fact("versions", text_at(metadata, "versions"));
+  for (const std::string& warning : artifact.warnings()) fact("warning", warning);
+  return text;
+}
+
+bool is_artifact_error(const std::exception& error) { return dynamic_cast<const ArtifactError*>(&error) != nullptr; }
+
+}  // namespace sentio::cli
+
+#else
+
+namespace sentio::cli {
+namespace {
+
+[[noreturn]] void refuse() {
+  throw std::runtime_error("this sentio_cli was built without LibTorch and cannot load models");
+}
+
+}  // namespace
+
+bool has_models() { return false; }
+
+ReadyStrategy load_model(const StrategyArguments&) { refuse(); }
+
+std::string describe_artifact(const std::filesystem::path&) { refuse(); }
+
+bool is_artifact_error(const std::exception&) { return false; }
+
+}  // namespace sentio::cli
+
+#endif

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backtest/sample.hpp"
+#include "backtest/strategy.hpp"
+
+namespace sentio::cli {
+
+/// Which strategy to run, as the command line says.
+struct StrategyArguments {
+  std::string strategy;
+  std::string params;
+  std::string artifacts = "artifacts", model = "TFA", version = "v1";
+};
+
+void add_strategy_options(CLI::App& verb, StrategyArguments& arguments);
+
+/// A strategy, and what a report says about it.
+struct ReadyStrategy {
+  std::unique_ptr<Strategy> strategy;
+  std::string label;                     ///< "sma_cross (fast=10, slow=30, allow_short=0)"
+  nlohmann::ordered_json identity;       ///< name and params, or name and model
+  std::optional<DataSpans> spans;        ///< of a model's data; none for a rule
+  std::string session = "us_equity";     ///< of a model's data, where it says so
+  std::vector<std::string> symbols;      ///< that a model was trained on, where it says so
+  std::optional<double> bar_interval_s;  ///< of a model's data, where it says so
+  std::vector<std::string> warnings;     ///< what could not be verified of a model
+};
+
+/// Builds a rule strategy of the registry, or loads a model.
+/// @throws std::invalid_argument for an unknown strategy or wrong params; ArtifactError for a wrong model
+[[nodiscard]] ReadyStrategy make_strategy(const StrategyArguments& arguments);
+
+/// Rule strategies, then models, one line each.
+struct StrategyListing {
+  std::string name, params, description;
+};
+[[nodiscard]] std::vector<StrategyListing> list_strategies();
+
+}  // namespace sentio::cli

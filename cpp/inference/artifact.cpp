@@ -1,0 +1,290 @@
+#include "inference/artifact.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "bars/file.hpp"
+#include "bars/json.hpp"
+#include "bars/number.hpp"
+#include "bars/sha256.hpp"
+#include "bars/time.hpp"
+
+namespace sentio {
+namespace {
+
+using json = nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr int kSchemaMajor = 1;
+constexpr double kProbeTolerance = 1e-5;       ///< of max(1, |logit|): kernels of other processors round differently
+constexpr int kDefaultSequenceLength = 64;     ///< of artifacts that state no length
+constexpr int kLongestSequence = 100'000;
+
+}  // namespace
+
+/// Reads one folder; every message begins with the file that is at fault.
+class ArtifactReader {
+ public:
+  explicit ArtifactReader(const fs::path& folder) : folder_(folder) {}
+
+  Artifact read() {
+    if (!fs::is_directory(folder_)) throw ArtifactError(folder_.string() + ": no such artifact folder");
+    metadata_path_ = fs::exists(folder_ / "metadata.json") ? folder_ / "metadata.json" : folder_ / "model.meta.json";
+    if (!fs::exists(metadata_path_))
+      throw ArtifactError(folder_.string() + ": has neither metadata.json nor model.meta.json, so it is no artifact");
+    metadata_ = parse_json(read_file(metadata_path_), metadata_path_.string());
+    check_schema();
+
+    const fs::path spec_path = folder_ / "feature_spec.json";
+    require_file(spec_path);
+    Artifact artifact(FeatureSpec::load(spec_path));
+    for (const std::string& warning : artifact.spec_.warnings()) warn(warning);
+    check_expectations(artifact.spec_);
+    check_files();
+    artifact.decision_ = read_decision();
+    artifact.spans_ = read_spans();
+
+    const fs::path model_path = folder_ / "model.pt";
+    require_file(model_path);
+    try {
+      artifact.model_ = std::make_shared<const TorchModel>(model_path);
+      artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
+    } catch (const ModelError& error) {
+      throw ArtifactError(model_path.string() + ": " + error.what());
+    }
+    artifact.folder_ = folder_;
+    artifact.metadata_ = metadata_;
+    replay_probe(artifact);
+    artifact.warnings_ = std::move(warnings_);
+    return artifact;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& path, const std::string& what) const {
+    throw ArtifactError(metadata_path_.string() + ": " + path + ": " + what);
+  }
+
+  void warn(std::string warning) { warnings_.push_back(std::move(warning)); }
+
+  static void require_file(const fs::path& path) {
+    if (!fs::is_regular_file(path)) throw ArtifactError(path.string() + ": the file is missing");
+  }
+
+  const json& expected(const char* key) const {
+    const json& expects = metadata_["expects"];
+    const auto found = expects.find(key);
+    if (found == expects.end()) fail("expects", std::string("key '") + key + "' is missing");
+    return *found;
+  }
+
+  int whole_number(const std::string& path, const json& value, int min, int max) const {
+    if (!value.is_number_integer() || value.get<double>() < min || value.get<double>() > max)
+      fail(path, "must be a whole number in [" + std::to_string(min) + ", " + std::to_string(max) + "], found " +
+                     shown(value));
+    return value.get<int>();
+  }
+
+  void check_schema() const {
+    if (!metadata_.is_object()) throw ArtifactError(metadata_path_.string() + ": must hold an object, found " + shown(metadata_));
+    const auto found = metadata_.find("schema_version");
+    if (found == metadata_.end()) fail("schema_version", "is missing; this program reads version 1");
+    if (!found->is_string()) fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
+    const std::string version = found->get<std::string>();
+    const auto major = parse_number(version.substr(0, version.find('.')));
+    if (!major || *major != std::floor(*major)) fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
+    if (*major != kSchemaMajor)
+      fail("schema_version", "this program reads version " + std::to_string(kSchemaMajor) + ", found " + shown(*found) +
+                                 (*major > kSchemaMajor ? "; a newer program wrote it" : ""));
+    const json framework = metadata_.value("framework", json());
+    if (framework != "torchscript") fail("framework", "must be \"torchscript\", found " + shown(framework));
+    const auto expects = metadata_.find("expects");
+    if (expects == metadata_.end() || !expects->is_object())
+      fail("expects", "must be an object, found " + (expects == metadata_.end() ? "nothing" : shown(*expects)));
+  }
+
+  void check_expectations(const FeatureSpec& spec) const {
+    const json& dimension = expected("input_dim");
+    if (dimension != spec.width())
+      fail("expects.input_dim", "must be the number of features that feature_spec.json emits, " +
+                                    std::to_string(spec.width()) + ", found " + shown(dimension));
+    check_names(spec);
+    const auto require = [&](const char* key, const json& value) {
+      if (const json& found = expected(key); found != value)
+        fail(std::string("expects.") + key, "must be " + value.dump() + ", found " + shown(found));
+    };
+    if (const json& hash = expected("spec_hash"); hash != spec.hash())
+      fail("expects.spec_hash", "does not fit feature_spec.json: found " + hash.dump() + ", computed \"" + spec.hash() + "\"");
+    require("emit_from", spec.emit_from());
+    require("pad_value", spec.pad_value());
+    require("dtype", "float32");
+    require("output", "logit");
+  }
+
+  void check_names(const FeatureSpec& spec) const {
+    const json& names = expected("feature_names");
+    const std::vector<std::string> emitted = spec.names();
+    if (!names.is_array()) fail("expects.feature_names", "must be a list, found " + shown(names));
+    for (std::size_t i = 0; i < std::min(names.size(), emitted.size()); ++i)
+      if (names[i] != emitted[i])
+        fail("expects.feature_names[" + std::to_string(i) + "]",
+             "must be '" + emitted[i] + "' as in feature_spec.json, found " + shown(names[i]));
+    if (names.size() != emitted.size())
+      fail("expects.feature_names", "must hold " + std::to_string(emitted.size()) + " names, found " +
+                                        std::to_string(names.size()));
+  }
+
+  void check_files() {
+    const auto files = metadata_.find("files");
+    if (files == metadata_.end()) {
+      warn(metadata_path_.string() + ": states no file hashes, so altered files cannot be told");
+      return;
+    }
+    if (!files->is_object()) fail("files", "must be an object, found " + shown(*files));
+    for (const auto& [name, hash] : files->items()) {
+      if (name.empty() || name != fs::path(name).filename().string() || name == "." || name == "..")
+        fail("files", "must name files in this folder, found '" + name + "'");
+      require_file(folder_ / name);
+      const std::string computed = "sha256:" + sha256_of_file(folder_ / name);
+      if (hash != computed)
+        throw ArtifactError((folder_ / name).string() + ": is not the file that was saved: its hash is " + computed + ", " +
+                            metadata_path_.filename().string() + " states " + shown(hash));
+    }
+    for (const char* const name : {"model.pt", "feature_spec.json", "probe.json"})
+      if (!files->contains(name) && fs::exists(folder_ / name))
+        warn(metadata_path_.string() + ": states no hash of " + name + ", so it cannot be verified");
+  }
+
+  DecisionRule read_decision() {
+    const auto decision = metadata_.find("decision");
+    if (decision != metadata_.end()) return DecisionRule::from_json(*decision, metadata_path_.string() + ": decision.");
+    warn(metadata_path_.string() + ": states no decision rule; the default thresholds apply");
+    return {};
+  }
+
+  DataSpans read_spans() {
+    const auto data = metadata_.find("data");
+    if (data == metadata_.end() || !data->is_object()) {
+      warn(metadata_path_.string() + ": does not say which bars the model was trained on");
+      return {};
+    }
+    return {.train = read_span(*data, "train"), .validation = read_span(*data, "validation"), .test = read_span(*data, "test")};
+  }
+
+  std::optional<TimeSpan> read_span(const json& data, const char* part) const {
+    const auto span = data.find(part);
+    if (span == data.end()) return std::nullopt;
+    const auto time = [&](const json& value) {
+      const auto parsed = value.is_string() ? parse_iso_time(value.get<std::string>()) : std::nullopt;
+      if (!parsed) fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
+      return *parsed;
+    };
+    if (!span->is_array() || span->size() != 2) fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
+    return TimeSpan{time((*span)[0]), time((*span)[1])};
+  }
+
+  InputShape find_shape(const TorchModel& model, int width) {
+    const json& expects = metadata_["expects"];
+    int length = 0;
+    for (const char* const key : {"sequence_length", "seq_len"})
+      if (length == 0 && expects.contains(key))
+        length = whole_number(std::string("expects.") + key, expects[key], 1, kLongestSequence);
+    const InputShape flat{.sequence = false, .sequence_length = 1, .width = width};
+    const InputShape sequence{.sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
+    if (!expects.contains("layout")) {
+      warn(metadata_path_.string() + ": states no layout; it was found by trying");
+      try {
+        try_shape(model, flat);
+        return flat;
+      } catch (const ModelError&) {  // then it must take sequences, or the next line says what is wrong
+        try_shape(model, sequence);
+        return sequence;
+      }
+    }
+    const json& layout = expects["layout"];
+    if (layout != "BF" && layout != "BTF") fail("expects.layout", "must be \"BF\" or \"BTF\", found " + shown(layout));
+    if (layout == "BF" && length > 1)
+      fail("expects.sequence_length", "must be 1 for layout BF, found " + std::to_string(length));
+    const InputShape shape = layout == "BF" ? flat : sequence;
+    try_shape(model, shape);
+    return shape;
+  }
+
+  /// @throws ModelError if the model does not take the shape, or gives another number of logits than windows.
+  static void try_shape(const TorchModel& model, const InputShape& shape) {
+    constexpr std::size_t kBatch = 2;
+    const std::vector<float> zeros(kBatch * static_cast<std::size_t>(shape.sequence_length * shape.width));
+    std::vector<float> logits(kBatch);
+    model.forward(zeros, shape, logits);
+  }
+
+  void replay_probe(const Artifact& artifact) {
+    const fs::path path = folder_ / "probe.json";
+    if (!fs::exists(path)) {
+      warn(folder_.string() + ": has no probe.json, so the model's logits cannot be compared with those of its training");
+      return;
+    }
+    const json probe = parse_json(read_file(path), path.string());
+    const auto refuse = [&](const std::string& what) -> ArtifactError { return ArtifactError(path.string() + ": " + what); };
+    if (!probe.is_object() || !probe.contains("inputs") || !probe.contains("logits"))
+      throw refuse("must hold the keys inputs and logits");
+    std::vector<float> inputs, expected_logits;
+    flatten(probe["inputs"], inputs, path);
+    flatten(probe["logits"], expected_logits, path);
+    const auto row = static_cast<std::size_t>(artifact.shape_.sequence_length * artifact.shape_.width);
+    if (expected_logits.empty() || inputs.size() != expected_logits.size() * row)
+      throw refuse("must hold " + std::to_string(row) + " inputs for each logit, found " + std::to_string(inputs.size()) +
+                   " for " + std::to_string(expected_logits.size()));
+    std::vector<float> found(expected_logits.size());
+    artifact.logits(inputs, found);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const double wanted = expected_logits[i], difference = std::abs(found[i] - wanted);
+      if (!(difference <= kProbeTolerance * std::max(1.0, std::abs(wanted))))
+        throw refuse("logits[" + std::to_string(i) + "]: the model gives " + format_number(found[i]) +
+                     " here, it gave " + format_number(expected_logits[i]) + " when it was saved");
+    }
+  }
+
+  static void flatten(const json& value, std::vector<float>& out, const fs::path& path) {
+    if (value.is_number()) {
+      out.push_back(value.get<float>());
+    } else if (value.is_array()) {
+      for (const json& item : value) flatten(item, out, path);
+    } else {
+      throw ArtifactError(path.string() + ": must hold lists of numbers, found " + shown(value));
+    }
+  }
+
+  fs::path folder_, metadata_path_;
+  json metadata_;
+  std::vector<std::string> warnings_;
+};
+
+Artifact Artifact::load(const fs::path& folder) {
+  try {
+    return ArtifactReader(folder).read();
+  } catch (const ArtifactError&) {
+    throw;
+  } catch (const InputError& error) {  // of a file in the folder: it makes the artifact a bad one
+    throw ArtifactError(error.what());
+  }
+}
+
+std::string Artifact::session() const {
+  const auto data = metadata_.find("data");
+  if (data == metadata_.end() || !data->is_object()) return "";
+  const json session = data->value("session", json(""));
+  return session.is_string() ? session.get<std::string>() : "";
+}
+
+int Artifact::warmup() const { return std::max(spec_.emit_from(), spec_.warmup()) + shape_.sequence_length - 1; }
+
+void Artifact::logits(std::span<const float> windows, std::span<float> logits) const {
+  try {
+    model_->forward(windows, shape_, logits);
+  } catch (const ModelError& error) {
+    throw ArtifactError((folder_ / "model.pt").string() + ": " + error.what());
+  }
+}
+
+}  // namespace sentio

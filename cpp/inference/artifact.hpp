@@ -1,0 +1,71 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backtest/decision_rule.hpp"
+#include "backtest/sample.hpp"
+#include "bars/error.hpp"
+#include "features/spec.hpp"
+#include "inference/model.hpp"
+
+namespace sentio {
+
+/// An artifact folder is incomplete, inconsistent, altered, or too new.
+class ArtifactError : public InputError {
+ public:
+  using InputError::InputError;
+};
+
+/// A trained model with all that it needs, loaded from its folder and verified.
+class Artifact {
+ public:
+  /// Loads `artifacts/<MODEL_ID>/<version>/` and checks it: schema, dimension, feature names, spec hash, padding, file
+  /// hashes, decision rule, the model's shape, and the probe to within 1e-5 of the logit's scale.
+  ///
+  /// Folders of earlier schemas load too (`model.meta.json`, no probe, no decision, no layout); what could not be verified
+  /// then is in `warnings()`.
+  ///
+  /// @throws ArtifactError naming the file, what was found and what would be right.
+  [[nodiscard]] static Artifact load(const std::filesystem::path& folder);
+
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  [[nodiscard]] const nlohmann::json& metadata() const { return metadata_; }
+  [[nodiscard]] const FeatureSpec& spec() const { return spec_; }
+  [[nodiscard]] const DecisionRule& decision() const { return decision_; }
+  [[nodiscard]] const DataSpans& spans() const { return spans_; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// What the metadata says the model was trained in, "us_equity"; empty if it does not.
+  [[nodiscard]] std::string session() const;
+
+  /// Rows of features that one logit needs, 1 for layout BF.
+  [[nodiscard]] int sequence_length() const { return shape_.sequence_length; }
+
+  /// The first bar that can have a logit.
+  [[nodiscard]] int warmup() const;
+
+  /// Logits of `count` windows.
+  /// @param windows shape [count, sequence_length, width], row-major; `logits` shape [count].
+  /// @throws ArtifactError if the model fails or gives a logit that is not finite.
+  void logits(std::span<const float> windows, std::span<float> logits) const;
+
+ private:
+  friend class ArtifactReader;
+  explicit Artifact(FeatureSpec spec) : spec_(std::move(spec)) {}
+
+  std::filesystem::path folder_;
+  nlohmann::json metadata_;
+  FeatureSpec spec_;
+  DecisionRule decision_;
+  DataSpans spans_;
+  InputShape shape_{};
+  std::shared_ptr<const TorchModel> model_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace sentio

@@ -1,0 +1,79 @@
+#include "inference/tfa_strategy.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+namespace sentio {
+namespace {
+
+/// Bars of one forward pass: enough to pay for the call, few enough to stay in the cache.
+constexpr std::size_t kBlock = 1024;
+
+double sigmoid(double logit) { return 1.0 / (1.0 + std::exp(-logit)); }
+
+}  // namespace
+
+TFAStrategy::TFAStrategy(const TFACfg& config)
+    : TFAStrategy(Artifact::load(std::filesystem::path(config.artifacts_dir) / config.model_id / config.version)) {}
+
+TFAStrategy::TFAStrategy(Artifact artifact)
+    : artifact_(std::move(artifact)), builder_(artifact_.spec()), rule_(artifact_.decision()) {
+  const auto width = static_cast<std::size_t>(artifact_.spec().width());
+  const auto earlier = static_cast<std::size_t>(artifact_.sequence_length() - 1);
+  rows_.assign(earlier * width, static_cast<float>(artifact_.spec().pad_value()));
+}
+
+Decision TFAStrategy::on_bar(const Bar& bar) {
+  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1}, {&bar.high, 1}, {&bar.low, 1}, {&bar.close, 1}, {&bar.volume, 1}};
+  Decision decision;
+  decide_block(one, {&decision, 1});
+  return decision;
+}
+
+void TFAStrategy::on_bars(BarsView bars, std::span<Decision> out) {
+  for (std::size_t done = 0; done < bars.size();) {
+    const std::size_t count = std::min(kBlock, bars.size() - done);
+    decide_block(bars.subview(done, count), out.subspan(done, count));
+    done += count;
+  }
+}
+
+void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
+  const auto width = static_cast<std::size_t>(artifact_.spec().width());
+  const std::size_t earlier = rows_.size(), count = bars.size();
+  const std::int64_t seen = builder_.bars_seen();
+  rows_.resize(earlier + count * width);
+  try {
+    builder_.build(bars, std::span(rows_).subspan(earlier));
+  } catch (...) {  // a refused bar changes no state
+    rows_.resize(earlier);
+    throw;
+  }
+
+  // Windows that hold a row from before the warm-up have no logit.
+  const auto unready = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
+  logits_.resize(count - unready);
+  if (!logits_.empty()) artifact_.logits(windows(unready, logits_.size()), logits_);
+  for (std::size_t i = 0; i < count; ++i)
+    out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
+
+  std::copy(rows_.end() - static_cast<std::ptrdiff_t>(earlier), rows_.end(), rows_.begin());
+  rows_.resize(earlier);
+}
+
+std::span<const float> TFAStrategy::windows(std::size_t first, std::size_t count) {
+  const auto width = static_cast<std::size_t>(artifact_.spec().width());
+  const std::size_t window = static_cast<std::size_t>(artifact_.sequence_length()) * width;
+  // Window i ends with the block's row i and begins at row i of rows_, which holds the earlier rows first.
+  if (window == width) return std::span(rows_).subspan(first * width, count * width);
+  windows_.resize(count * window);
+  for (std::size_t i = 0; i < count; ++i)
+    std::copy_n(rows_.begin() + static_cast<std::ptrdiff_t>((first + i) * width), window,
+                windows_.begin() + static_cast<std::ptrdiff_t>(i * window));
+  return windows_;
+}
+
+}  // namespace sentio

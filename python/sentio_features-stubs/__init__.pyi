@@ -1,0 +1,203 @@
+"""Market bars and features: the C++ engine that training, backtests and live trading share.
+
+Shapes: n bars, F emitted features.
+"""
+
+from os import PathLike
+from typing import Any, Final, Literal, TypedDict, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+ENGINE_VERSION: Final[str]
+"""Changes whenever a bit of any feature may change."""
+
+class InputError(ValueError):
+    """The input is wrong: one line, where, what is wrong, what was found."""
+
+class SkippedBars(TypedDict):
+    """Bars that were dropped for one reason."""
+
+    kind: str
+    count: int
+    first: str
+
+class Bars:
+    """OHLCV bars as columns, oldest first; checked, not to be changed."""
+
+    def __init__(
+        self, ts: ArrayLike, open: ArrayLike, high: ArrayLike, low: ArrayLike, close: ArrayLike, volume: ArrayLike
+    ) -> None:
+        """Copies the columns, shape [n] each; `ts` is nanoseconds since 1970 in UTC, of the bars' open.
+
+        Raises:
+            ValueError: "bar I: what is wrong" at the first bar that is not valid, or the columns differ in length.
+        """
+
+    @property
+    def ts(self) -> NDArray[np.int64]:
+        """Open times, nanoseconds since 1970 in UTC, shape [n]; a view."""
+
+    @property
+    def open(self) -> NDArray[np.float64]: ...
+    @property
+    def high(self) -> NDArray[np.float64]: ...
+    @property
+    def low(self) -> NDArray[np.float64]: ...
+    @property
+    def close(self) -> NDArray[np.float64]: ...
+    @property
+    def volume(self) -> NDArray[np.float64]: ...
+    @property
+    def skipped(self) -> list[SkippedBars]:
+        """What was dropped while the bars were read with `on_bad_bar="skip"`."""
+
+    @property
+    def interval_s(self) -> float:
+        """Median distance of neighbouring bars in seconds; 0 for fewer than two."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, key: Literal["ts"]) -> NDArray[np.int64]: ...
+    @overload
+    def __getitem__(self, key: Literal["open", "high", "low", "close", "volume"]) -> NDArray[np.float64]: ...
+    @overload
+    def __getitem__(self, key: slice) -> Bars: ...
+
+def read_csv(path: str | PathLike[str], on_bad_bar: Literal["refuse", "skip"] = "refuse") -> Bars:
+    """Reads bars from a CSV file, plain or gzip.
+
+    Raises:
+        InputError: "file:line:column: what is wrong, what was found".
+    """
+
+class FeatureSpec:
+    """A list of features, checked and ready to be computed."""
+
+    @staticmethod
+    def load(path: str | PathLike[str]) -> FeatureSpec:
+        """Reads a JSON document of schema 1.0.
+
+        Raises:
+            InputError: "file: JSON path: what is wrong, what was found, what is known".
+        """
+
+    @staticmethod
+    def from_json(text: str) -> FeatureSpec:
+        """The same from a text."""
+
+    @property
+    def names(self) -> list[str]:
+        """The emitted features in column order."""
+
+    @property
+    def width(self) -> int:
+        """F, the number of emitted features."""
+
+    @property
+    def warmup(self) -> int:
+        """The first bar at which every emitted feature is defined."""
+
+    @property
+    def settle(self) -> int | None:
+        """The first bar at which the start of the data no longer shows; None if it always does."""
+
+    @property
+    def emit_from(self) -> int:
+        """Rows before this bar hold `pad_value`."""
+
+    @property
+    def pad_value(self) -> float: ...
+    @property
+    def hash(self) -> str:
+        """ "sha256:" and the SHA-256 of the canonical form."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is legal but surprising, one line each."""
+
+    def canonical(self) -> str:
+        """The canonical JSON form: defaults filled in, keys sorted, no white space."""
+
+    def to_json(self) -> str:
+        """The canonical form for people, indented, with its content_hash."""
+
+class FeatureBuilder:
+    """Turns bars into feature rows, in blocks or one by one: the same bits. Calls continue one stream of bars."""
+
+    def __init__(self, spec: FeatureSpec) -> None: ...
+    @property
+    def spec(self) -> FeatureSpec: ...
+    @property
+    def bars_seen(self) -> int: ...
+    def build(self, bars: Bars, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Continues with `bars`; releases the GIL.
+
+        Args:
+            bars: n bars after those already seen.
+            out: filled in place if given, a memory map too: C-contiguous, writable, shape [n, F].
+
+        Returns:
+            Shape [n, F]: `out`, or a fresh array.
+
+        Raises:
+            ValueError: `out` does not fit, or the bars do not come after those already seen; nothing has changed then.
+        """
+
+    def push(self, ts: int, open: float, high: float, low: float, close: float, volume: float) -> NDArray[np.float32]:
+        """Continues with one bar and returns its row, shape [F].
+
+        Raises:
+            ValueError: the bar is not valid; nothing has changed then.
+        """
+
+    def state(self) -> bytes:
+        """All that the next row depends on."""
+
+    def restore(self, state: bytes) -> None:
+        """Continues from a state, with the same bits, also in another process.
+
+        Raises:
+            InputError: the state is cut off, altered, or another spec's or version's; nothing has changed then.
+        """
+
+    def copy(self) -> FeatureBuilder: ...
+
+class Op(TypedDict):
+    """A row of the registry, with the facts of its default parameters."""
+
+    name: str
+    formula: str
+    reference: str
+    sources: int
+    params: list[dict[str, Any]]
+    degree: int | None
+    recursive: bool
+    warmup: int
+    settle: int | None
+
+def build_features_from_spec(
+    symbol: str,
+    ts: ArrayLike,
+    open: ArrayLike,
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    volume: ArrayLike,
+    spec_json: str,
+) -> NDArray[np.float32]:
+    """The feature matrix of one symbol's bars, shape [n, F].
+
+    Raises:
+        InputError: the spec is wrong.
+        ValueError: a bar is not valid.
+    """
+
+def ops() -> list[Op]:
+    """All ops of the registry."""
+
+def session_days(ts: ArrayLike, calendar: str = "us_equity") -> NDArray[np.int32]:
+    """The session of each bar, as days since 1970 of its local date, shape [n]."""
+
+def in_regular_hours(ts: ArrayLike, calendar: str = "us_equity") -> NDArray[np.bool_]:
+    """Whether each bar opens within regular hours, shape [n]."""

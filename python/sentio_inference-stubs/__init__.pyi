@@ -1,0 +1,126 @@
+"""Trained models and backtests: the C++ code that trades, called from Python.
+
+Shapes: n bars or windows, F features, T rows a window (`Artifact.sequence_length`).
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sentio_features import Bars, InputError
+from typing_extensions import Unpack
+
+class ArtifactError(InputError):
+    """An artifact folder is incomplete, inconsistent, altered, or too new: one line that names the file."""
+
+class Artifact:
+    """A trained model with all that it needs, loaded from its folder and verified."""
+
+    @staticmethod
+    def load(folder: str | PathLike[str]) -> Artifact:
+        """Loads `artifacts/<MODEL_ID>/<version>/` and checks everything in it.
+
+        Raises:
+            ArtifactError: what is wrong, in which file.
+        """
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The rule that turns a probability into an exposure, its defaults filled in."""
+
+    @property
+    def spec_hash(self) -> str: ...
+    @property
+    def feature_names(self) -> list[str]: ...
+    @property
+    def spec_json(self) -> str:
+        """The feature spec, for `FeatureSpec.from_json`."""
+
+    @property
+    def sequence_length(self) -> int: ...
+    @property
+    def warmup(self) -> int:
+        """The first bar that can have a logit."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be verified, one line each."""
+
+    def logits(self, x: ArrayLike) -> NDArray[np.float32]:
+        """Raw logits, shape [n].
+
+        Args:
+            x: features, shape [n, F], or [n, T, F] where T is above 1.
+
+        Raises:
+            ValueError: `x` has another shape.
+            ArtifactError: the model fails.
+        """
+
+class Settings(TypedDict, total=False):
+    """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar."""
+
+    symbol: str
+    costs: str | PathLike[str]
+    capital: float
+    max_exposure: float
+    fractional: bool
+    flat_at_close: bool
+    session: str
+    begin: int
+    end: int | None
+    synthetic: Mapping[str, Any] | None
+
+class SimulationSettings(TypedDict, total=False):
+    """As Settings; `costs` is an argument of its own."""
+
+    symbol: str
+    capital: float
+    max_exposure: float
+    fractional: bool
+    flat_at_close: bool
+    session: str
+    begin: int
+    end: int | None
+    synthetic: Mapping[str, Any] | None
+
+def simulate(
+    bars: Bars,
+    probability: ArrayLike,
+    decision: Mapping[str, Any],
+    costs: str | PathLike[str] = "us_equity",
+    **settings: Unpack[SimulationSettings],
+) -> dict[str, Any]:
+    """Trades given probabilities of a rise by a decision rule; the report of `sentio_cli backtest --json`.
+
+    Args:
+        bars: n bars.
+        probability: shape [n], known at each bar's close, acted on at the next open; NaN where not known.
+        decision: `{"rule": "threshold", ...}` as in an artifact.
+
+    Raises:
+        InputError: the decision rule or the cost file is wrong.
+        ValueError: another argument is wrong.
+    """
+
+def backtest(
+    bars: Bars,
+    strategy: str,
+    *,
+    artifact: Artifact | None = None,
+    params: Mapping[str, float | bool] = ...,
+    **settings: Unpack[Settings],
+) -> dict[str, Any]:
+    """Runs a rule strategy, or `tfa` with an artifact, over bars; the report of `sentio_cli backtest --json`.
+
+    Raises:
+        InputError: the cost file is wrong.
+        ValueError: another argument is wrong.
+    """
