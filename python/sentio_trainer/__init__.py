@@ -1,0 +1,1 @@
+"""Trains Sentio's models offline and writes the artifacts that C++ trades."""

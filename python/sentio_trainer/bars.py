@@ -1,0 +1,95 @@
+"""Bars as the trainer needs them: read, hashed by content, and known to be real or synthetic."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+from sentio_features import Bars, InputError, read_csv
+
+from sentio_trainer.errors import DataError
+from sentio_trainer.files import sha256_file
+from sentio_trainer.paths import shown_path
+
+Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
+Bool = npt.NDArray[np.bool_]
+
+COLUMNS: Final = ("open", "high", "low", "close", "volume")
+SYNTHETIC_SUFFIX = ".synthetic.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BarsFile:
+    """Bars and what an artifact must say about where they came from."""
+
+    path: Path
+    bars: Bars
+    file_hash: str
+    content_hash: str
+    synthetic: dict[str, Any] | None  # the sidecar of a generated market; None for recorded bars
+
+
+def load_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"]) -> BarsFile:
+    """Reads a bars file.
+
+    Raises:
+        DataError: the file is absent, or holds a bar that is not valid and `on_bad_bar` is "refuse".
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{shown_path(path)}: no such bars file; give your own as data.bars_csv, or make a synthetic one: "
+            f"sentio data synth --out {shown_path(path)}"
+        )
+    try:
+        bars = read_csv(str(path), on_bad_bar=on_bad_bar)
+    except InputError as error:
+        raise DataError(str(error)) from error
+    if len(bars) < 2:
+        raise DataError(f"{shown_path(path)}: too few bars: at least 2 are needed, found {len(bars)}")
+    return BarsFile(
+        path=path,
+        bars=bars,
+        file_hash=sha256_file(path),
+        content_hash=bars_hash(bars),
+        synthetic=read_synthetic_mark(path),
+    )
+
+
+def bars_hash(bars: Bars) -> str:
+    """`sha256:` over the times and the five columns, whatever file they came from."""
+    digest = hashlib.sha256()
+    digest.update(np.ascontiguousarray(bars.ts).tobytes())
+    for column in COLUMNS:
+        digest.update(np.ascontiguousarray(bars[column]).tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def synthetic_mark(bars_path: Path) -> Path:
+    """The sidecar that marks a bars file as synthetic."""
+    return bars_path.with_name(bars_path.name + SYNTHETIC_SUFFIX)
+
+
+def read_synthetic_mark(bars_path: Path) -> dict[str, Any] | None:
+    """What the sidecar says; None without one."""
+    mark = synthetic_mark(bars_path)
+    if not mark.exists():
+        return None
+    try:
+        document = json.loads(mark.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{shown_path(mark)}: not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise DataError(f"{shown_path(mark)}: must be a JSON object, found a {type(document).__name__}")
+    return document
+
+
+def iso_time(time_ns: int) -> str:
+    """`2024-03-26T13:30:00Z`; the sub-second part, if there is one, as nine digits."""
+    seconds, nanoseconds = divmod(int(time_ns), 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{nanoseconds:09d}Z" if nanoseconds else f"{text}Z"

@@ -1,0 +1,171 @@
+"""The `sentio` command: `train`, `config show|check`, `data synth`.
+
+Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
+Errors are one line on standard error.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from sentio_trainer.config import Given, LoadedConfig, given_by_flag, given_on_command_line, load_config
+from sentio_trainer.errors import SentioError
+from sentio_trainer.paths import shown_path
+
+INTERRUPTED = 130
+
+_SETTINGS = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": {"max_content_width": 100}}
+app = typer.Typer(help="Trains Sentio's models offline.", no_args_is_help=True, **_SETTINGS)  # type: ignore[arg-type]
+config_app = typer.Typer(help="Look at a training configuration.", no_args_is_help=True)
+data_app = typer.Typer(help="Make bars.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(data_app, name="data")
+train_app = typer.Typer(**_SETTINGS)  # type: ignore[arg-type]
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Training configuration, YAML.", show_default=False)]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any key, such as training.lr=3e-4; may be repeated."),
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sentio {version('sentio')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    del show_version  # handled before any command
+
+
+@app.command()
+@train_app.command()
+def train(
+    config: ConfigOption,
+    set_: SetOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the version if it exists.")] = False,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [training.device]")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows. [training.epochs]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows of one step. [training.batch_size]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate. [training.lr]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, dropout and block order. [training.seed]")] = None,
+    out: Annotated[str | None, typer.Option(help="Artifact folder, .../<model id>/<version>. [export.out_dir]")] = None,
+) -> None:
+    """Train a model and write its artifact.
+
+    A value comes from the command line, else from the environment (SENTIO_<SECTION>__<KEY>, such as
+    SENTIO_TRAINING__LR), else from the file, else from the defaults. Paths are relative to the project root: the
+    nearest folder above the config with a pyproject.toml.
+    """
+    flags = {
+        "training.device": ("--device", device),
+        "training.epochs": ("--epochs", epochs),
+        "training.batch_size": ("--batch-size", batch_size),
+        "training.lr": ("--lr", lr),
+        "training.seed": ("--seed", seed),
+        "export.out_dir": ("--out", out),
+    }
+    overrides = [given_by_flag(key, value, flag=flag) for key, (flag, value) in flags.items() if value is not None]
+    loaded = _load(config, set_, overrides)
+    # Torch takes seconds to import; only training waits for it.
+    from sentio_trainer.console import ConsoleReport, print_trained
+    from sentio_trainer.trainers import find_trainer
+
+    trainer = find_trainer(loaded.config.training.trainer)
+    report = ConsoleReport(progress=loaded.config.tracking.progress)
+    trained = trainer(loaded, overwrite=overwrite, report=report)
+    print_trained(trained, folder=shown_path(trained.folder))
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption, set_: SetOption = None) -> None:
+    """Print the resolved configuration and where each value comes from."""
+    text = _load(config, set_).to_yaml(with_origins=True)
+    Console(highlight=False, soft_wrap=True).print(text, markup=False, end="")
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption, set_: SetOption = None) -> None:
+    """Check a configuration and the files that it names, without training."""
+    loaded = _load(config, set_)
+    from sentio_trainer.bars import load_bars
+    from sentio_trainer.trainers import find_trainer
+    from sentio_trainer.trainers.tfa import load_spec
+
+    find_trainer(loaded.config.training.trainer)
+    spec = load_spec(loaded)
+    file = load_bars(loaded.path(loaded.config.data.bars_csv), on_bad_bar=loaded.config.data.on_bad_bar)
+    typer.echo(f"{shown_path(config)}: in order; {len(file.bars):,} bars, {spec.width} features")
+
+
+@data_app.command("synth")
+def data_synth(
+    symbol: Annotated[str, typer.Option(help="Name of the made-up share.")] = "QQQ",
+    out: Annotated[Path | None, typer.Option(help="CSV to write. [data/equities/<SYMBOL>_NH.csv]")] = None,
+    days: Annotated[int, typer.Option(help="Sessions.")] = 250,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 7,
+    ic: Annotated[float, typer.Option(help="Planted edge: the best possible information coefficient.")] = 0.10,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2024, 1, 2),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace bars that are not synthetic.")] = False,
+) -> None:
+    """Make a synthetic intraday market: minute bars with a weak, known, planted edge.
+
+    Beside the bars lies <file>.synthetic.json, which marks them as synthetic in every report that uses them.
+    """
+    from sentio_trainer.market import MarketSpec, write_market
+
+    path = out if out is not None else Path("data/equities") / f"{symbol}_NH.csv"
+    spec = MarketSpec(symbol=symbol, days=days, seed=seed, ic=ic, start=date(start.year, start.month, start.day))
+    market = write_market(spec, path, overwrite=overwrite)
+    typer.echo(f"{shown_path(path)}: {len(market.close):,} SYNTHETIC bars in {days} sessions, seed {seed}")
+    typer.echo(f"theoretical information coefficient of the planted edge: {abs(ic):.4f}")
+
+
+def _load(config: Path, set_: Sequence[str] | None, overrides: Sequence[Given] = ()) -> LoadedConfig:
+    given = [given_on_command_line(text) for text in set_ or ()]
+    return load_config(config, overrides=[*given, *overrides], environment=os.environ)
+
+
+def run(application: typer.Typer, arguments: Sequence[str], *, program: str) -> int:
+    """Runs a command and returns its exit code; a failure is one line on standard error."""
+    try:
+        code = application(list(arguments), prog_name=program, standalone_mode=False)
+    except typer.TyperException as error:  # wrong usage
+        return _fail(program, error.format_message(), getattr(error, "exit_code", 2))
+    except SentioError as error:
+        return _fail(program, str(error), error.exit_code)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(program, f"{place}{error.strerror or error}", SentioError.exit_code)
+    if code == INTERRUPTED:
+        return _fail(program, "interrupted; nothing was written", INTERRUPTED)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(program: str, message: str, code: int) -> int:
+    if message:  # a command without arguments has shown its help
+        sys.stderr.write(f"{program}: {' '.join(message.split())}\n")
+    return code
+
+
+def main() -> None:
+    """The console command."""
+    sys.exit(run(app, sys.argv[1:], program="sentio"))
+
+
+def train_models(arguments: Sequence[str]) -> int:
+    """`train_models.py`: the train command alone."""
+    return run(train_app, arguments, program="train_models.py")

@@ -1,0 +1,149 @@
+"""What a model forecasts. Labels look ahead, so they exist in Python only.
+
+A label of bar `t` is known to nobody at `t`; `end[t]` is the last bar that it may look
+at, which is what a split purges by.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sentio_features import Bars
+
+from sentio_trainer.bars import Float64, Int64
+from sentio_trainer.schema import LabelConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """One label per bar, all arrays of shape [n]; NaN where the label is not known."""
+
+    value: Float64  # what is learned; its sign is the direction, its size the weight of the sample
+    forward_return: Float64  # return over the same window, dimensionless: what forecasts are correlated with
+    end: Int64  # last bar of the window; the bar itself where the label is not known
+
+
+def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int) -> Labels:
+    """Labels of every bar.
+
+    Args:
+        bars: n bars, oldest first.
+        config: kind, horizon and the parameters of the kind.
+        max_gap: labels whose window holds a hole of more than this many bar intervals are dropped (NaN).
+    """
+    crossings = gap_count(bars, max_gap=max_gap)
+    labels = _KINDS[config.kind](bars, config, crossings)
+    known = np.isfinite(labels.value) & np.isfinite(labels.forward_return)
+    known &= crossings[labels.end] == crossings
+    return replace(
+        labels,
+        value=np.where(known, labels.value, np.nan),
+        forward_return=np.where(known, labels.forward_return, np.nan),
+        end=np.where(known, labels.end, np.arange(len(bars))),
+    )
+
+
+def gap_count(bars: Bars, *, max_gap: int) -> Int64:
+    """Number of holes longer than `max_gap` bar intervals from the first bar up to each bar, shape [n].
+
+    Two bars with one count have no such hole between them.
+    """
+    limit_ns = round(max_gap * bars.interval_s * 1e9)
+    holes = np.diff(bars.ts, prepend=bars.ts[:1]) > limit_ns
+    return np.cumsum(holes, dtype=np.int64)
+
+
+def trailing_volatility(bars: Bars, crossings: Int64, *, window: int) -> Float64:
+    """Root mean square of the last `window` log returns of close, shape [n]; NaN before, or where all are zero.
+
+    Returns across a hole (see `gap_count`) are left out: a night is not a volatile minute.
+    """
+    log_close = np.log(bars.close)
+    inside = np.diff(crossings, prepend=crossings[:1]) == 0
+    inside[:1] = False
+    squares = np.where(inside, np.diff(log_close, prepend=log_close[:1]) ** 2, 0.0)
+    result = np.full(len(bars), np.nan)
+    if len(bars) > window:
+        # A sum per window, not a difference of running sums: the rounding of a crash would never leave those.
+        totals = np.lib.stride_tricks.sliding_window_view(squares, window).sum(axis=1)[1:]
+        counts = np.lib.stride_tricks.sliding_window_view(inside, window).sum(axis=1)[1:]
+        with np.errstate(invalid="ignore"):
+            volatility = np.sqrt(totals / counts)
+        result[window:] = np.where(volatility > 0.0, volatility, np.nan)
+    return result
+
+
+def scaled_return(bars: Bars, labels: Labels, config: LabelConfig, *, max_gap: int) -> Float64:
+    """Forward return in units of the volatility expected over the horizon, shape [n]: what a regression learns."""
+    crossings = gap_count(bars, max_gap=max_gap)
+    volatility = trailing_volatility(bars, crossings, window=config.volatility_window)
+    scaled: Float64 = labels.forward_return / (volatility * np.sqrt(config.horizon))
+    return scaled
+
+
+def _ahead(values: Float64, *, start: int, stop: int) -> tuple[Float64, Float64, Int64]:
+    """`values` at t + start and at t + stop, and t + stop itself, each [n]; NaN and t where t + stop is not there."""
+    n = len(values)
+    at_start, at_stop, end = np.full(n, np.nan), np.full(n, np.nan), np.arange(n)
+    count = max(0, n - stop)
+    at_start[:count] = values[start : start + count]
+    at_stop[:count] = values[stop:]
+    end[:count] += stop
+    return at_start, at_stop, end
+
+
+def _logret_fwd(bars: Bars, config: LabelConfig, _: Int64) -> Labels:
+    """ln(close[t + h] / close[t])."""
+    now, later, end = _ahead(np.log(bars.close), start=0, stop=config.horizon)
+    return Labels(value=later - now, forward_return=later - now, end=end)
+
+
+def _close_diff(bars: Bars, config: LabelConfig, _: Int64) -> Labels:
+    """close[t + h] - close[t], in the price's unit."""
+    now, later, end = _ahead(bars.close, start=0, stop=config.horizon)
+    return Labels(value=later - now, forward_return=(later - now) / now, end=end)
+
+
+def _direction(bars: Bars, config: LabelConfig, crossings: Int64) -> Labels:
+    """Sign of the log return; 0 within the dead band."""
+    labels = _logret_fwd(bars, config, crossings)
+    change = labels.forward_return
+    sign = np.where(np.abs(change) <= config.dead_band, np.where(np.isnan(change), np.nan, 0.0), np.sign(change))
+    return replace(labels, value=sign)
+
+
+def _open_to_open(bars: Bars, config: LabelConfig, _: Int64) -> Labels:
+    """ln(open[t + 1 + h] / open[t + 1]): what a strategy that fills at the next open earns."""
+    entry, leave, end = _ahead(np.log(bars.open), start=1, stop=1 + config.horizon)
+    return Labels(value=leave - entry, forward_return=leave - entry, end=end)
+
+
+def _triple_barrier(bars: Bars, config: LabelConfig, crossings: Int64) -> Labels:
+    """+1 or -1 for the barrier that closes touch first, 0 if neither within the horizon.
+
+    Barriers lie at ± `barrier` volatilities of the horizon. López de Prado, Advances in Financial Machine Learning,
+    2018, section 3.4. The window counts as the whole horizon even if a barrier is touched early: whether a bar
+    has a label must not depend on how its trade ended.
+    """
+    log_close, horizon = np.log(bars.close), config.horizon
+    volatility = trailing_volatility(bars, crossings, window=config.volatility_window)
+    width = config.barrier * volatility * np.sqrt(horizon)
+    now, last, end = _ahead(log_close, start=0, stop=horizon)
+    touched, exit_return = np.zeros(len(bars)), last - now
+    for bars_ahead in range(1, horizon + 1):
+        _, later, _ = _ahead(log_close, start=0, stop=bars_ahead)
+        change = later - now
+        hit = (touched == 0.0) & (np.abs(change) >= width)
+        touched[hit] = np.sign(change[hit])
+        exit_return[hit] = change[hit]
+    touched[np.isnan(width)] = np.nan
+    return Labels(value=touched, forward_return=exit_return, end=end)
+
+
+_KINDS: dict[str, Callable[[Bars, LabelConfig, Int64], Labels]] = {
+    "logret_fwd": _logret_fwd,
+    "close_diff": _close_diff,
+    "direction": _direction,
+    "open_to_open": _open_to_open,
+    "triple_barrier": _triple_barrier,
+}

@@ -1,0 +1,107 @@
+"""Decision thresholds: chosen on validation bars, after costs, by the backtest that trades them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sentio_inference
+from sentio_features import Bars
+
+from sentio_trainer.bars import Float64
+from sentio_trainer.config import LoadedConfig
+from sentio_trainer.errors import ConfigError
+from sentio_trainer.schema import DecisionConfig
+
+# Shares of the validation bars whose probability is closer to one half than a candidate's thresholds.
+QUANTILES = (0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    decision: dict[str, Any]  # what C++ reads
+    validation_return: float | None  # after costs; None if it was not measured
+    told: str  # a sentence for the reader
+
+
+def decision_document(config: DecisionConfig) -> dict[str, Any]:
+    """The decision rule as it stands in an artifact."""
+    return {"rule": "threshold", **config.model_dump(exclude={"tune"})}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """How trading is simulated: the cost model, by name or as a path from here, and the session calendar."""
+
+    costs: str
+    calendar: str
+
+    @staticmethod
+    def of(loaded: LoadedConfig) -> "Market":
+        """That of the configuration."""
+        costs = loaded.config.evaluation.costs
+        return Market(
+            costs=str(loaded.path(costs)) if costs.endswith(".json") else costs, calendar=loaded.config.data.calendar
+        )
+
+    def return_after_costs(self, bars: Bars, probability: Float64, decision: dict[str, Any]) -> float | None:
+        """Total return of trading `probability`, one per bar, by a decision rule; None if it is undefined."""
+        report = sentio_inference.simulate(bars, probability, decision, self.costs, session=self.calendar)
+        total = report["metrics"]["total_return"]
+        return None if total is None else float(total)
+
+    def check(self) -> None:
+        """Refuses a cost model that cannot be used, before any work.
+
+        Raises:
+            ConfigError: there is no such cost model, or its file is wrong.
+        """
+        price = np.ones(2)
+        two_bars = Bars(np.array([0, 60_000_000_000]), price, price, price, price, price)
+        try:
+            self.return_after_costs(two_bars, np.full(2, np.nan), {"rule": "threshold"})
+        except ValueError as error:
+            raise ConfigError(f"evaluation.costs: {error}") from error
+
+
+def probability_of(logit: Float64) -> Float64:
+    """The logistic function, without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * logit))
+
+
+def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, market: Market) -> Choice:
+    """Tries thresholds at equal distances around one half; the best return after costs wins if it is above 0.
+
+    Args:
+        bars: the validation bars, m of them.
+        probability: of a rise, shape [m].
+        config: the thresholds to keep if none pays, and all other parameters of the rule.
+        market: what trading costs.
+    """
+    configured = decision_document(config)
+    if not config.tune:
+        return Choice(decision=configured, validation_return=None, told="thresholds as configured")
+    best: dict[str, Any] | None = None
+    best_return = 0.0
+    for distance in np.unique(np.quantile(np.abs(probability - 0.5), QUANTILES)).tolist():
+        candidate = {**configured, "long_above": 0.5 + distance, "short_below": 0.5 - distance}
+        exits = (config.exit_long_below, config.exit_short_above)
+        if distance <= 0.0 or any(abs(leave - 0.5) > distance for leave in exits):
+            continue
+        total = market.return_after_costs(bars, probability, candidate)
+        if total is not None and total > best_return:
+            best, best_return = candidate, total
+    if best is None:
+        kept = market.return_after_costs(bars, probability, configured)
+        return Choice(
+            decision=configured,
+            validation_return=kept,
+            told="no edge after costs on validation: no thresholds earn more than doing nothing; the configured "
+            f"{config.long_above:g} and {config.short_below:g} are kept",
+        )
+    return Choice(
+        decision=best,
+        validation_return=best_return,
+        told=f"thresholds long at {best['long_above']:.4f}"
+        + (f", short at {best['short_below']:.4f}" if config.allow_short else "")
+        + f": {best_return:+.2%} after costs on validation",
+    )
