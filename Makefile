@@ -1,0 +1,71 @@
+# What people and CI run. On a fresh machine `make demo` and `make test` do all the set-up.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SYMBOL ?= QQQ
+DAYS ?= 5
+# A regular file stands for "the packages of this list are installed", so that a second run starts at once.
+INSTALLED := $(VENV)/.installed
+SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_models.py -type f -not -path '*/__pycache__/*' -not -path '*/.mypy_cache/*')
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test ctest pytest lint tidy format docs bench clean
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## Create .venv and install everything into it
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The build's own needs come first, so that LibTorch is unpacked once and not again for an isolated build.
+$(VENV)/.needs: $(BIN)/python cmake/system_packages.sh
+	sh cmake/system_packages.sh
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0 'scikit-build-core>=0.10' 'pybind11>=2.13' 'nlohmann-json>=3.11' \
+	  'cmake>=3.25,<4' ninja
+	touch $@
+
+$(INSTALLED): $(VENV)/.needs $(SOURCES)
+	$(BIN)/python -m pip install --quiet --no-build-isolation '.[dev]'
+	touch $@
+
+demo: install  ## Bars, training, backtest: make demo, or make demo BARS=file.csv SYMBOL=SPY
+	sh examples/demo.sh '$(SYMBOL)' '$(DAYS)' '$(BARS)'
+
+test: ctest pytest  ## All tests
+
+ctest: $(VENV)/.needs
+	cmake --preset core --log-level=WARNING
+	cmake --build --preset core
+	ctest --preset core
+
+pytest: install
+	$(BIN)/python -m pytest
+
+lint: install  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find cpp tests/cpp -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
+
+tidy: $(VENV)/.needs install  ## clang-tidy over the rooms without Torch (minutes)
+	cmake --preset core --log-level=WARNING
+	find cpp -name '*.cpp' -not -path 'cpp/inference/*' -not -path 'cpp/bindings/*' | xargs -n 1 -P 2 $(BIN)/clang-tidy --quiet -p build-core
+
+format: install  ## Format all code
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	find cpp tests/cpp -name '*.?pp' | xargs $(BIN)/clang-format -i
+
+docs: install  ## Write docs/ops.md from the registry
+	$(BIN)/python docs/make_ops.py
+
+bench: install  ## Time the CSV reader and the feature engine, each beside a peer
+	$(BIN)/python benchmarks/run.py
+
+clean:  ## Remove what was built
+	rm -rf build build-* $(INSTALLED)

@@ -1,0 +1,259 @@
+#include "backtest/report.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "backtest/table.hpp"
+#include "backtest/text.hpp"
+#include "bars/file.hpp"
+#include "bars/sha256.hpp"
+#include "market.hpp"
+
+using namespace sentio;
+using namespace sentio::test;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A report on the last 5 days of `bars`, which must outlive it; on random decisions if there are none.
+Report report_of(const Bars& bars, std::optional<DataSpans> spans = std::nullopt, bool synthetic = false,
+                 std::vector<Decision> decisions = {}) {
+  RunOptions options;
+  std::vector<Period> periods = last_periods(session_days(bars.time_ns, options.calendar), PeriodUnit::day, 5);
+  options.begin = periods.front().range.begin;
+  if (decisions.empty()) decisions = random_decisions(bars.size(), 2);
+  Run run = run_decisions(bars.view(), std::move(decisions), options);
+  const Context context{.spans = spans, .synthetic = synthetic, .periods = periods};
+  Analysis analysis = analyse(run, bars.view(), options, context);
+  Subject subject{.verb = "tpa_test",
+                  .program_version = "test",
+                  .symbol = "XYZ",
+                  .bars_file = "XYZ.csv",
+                  .skipped = {},
+                  .synthetic = synthetic ? nlohmann::ordered_json{{"seed", 7}} : nlohmann::ordered_json(),
+                  .strategy = {{"name", "random"}},
+                  .strategy_label = "random",
+                  .notes = {},
+                  .warmup = 3};
+  return {std::move(subject), bars.view(), options, std::move(run), std::move(analysis)};
+}
+
+/// 40 sessions of 50 bars. Reports look at them, so they outlive all of them.
+const Bars& session_bars() {
+  static const Bars bars = [] {
+    Bars made = random_bars(2000, 6);
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const auto session = static_cast<std::int64_t>(i / 50), minute = static_cast<std::int64_t>(i % 50);
+      made.time_ns[i] = kMonday + session * kDayNs + minute * kMinuteNs;
+    }
+    return made;
+  }();
+  return bars;
+}
+
+DataSpans trained_until(const Bars& bars, std::size_t last_trained, std::size_t last_validated) {
+  return {.train = TimeSpan{bars.time_ns.front(), bars.time_ns[last_trained]},
+          .validation = TimeSpan{bars.time_ns[last_trained + 1], bars.time_ns[last_validated]},
+          .test = std::nullopt};
+}
+
+void check_width(const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    CAPTURE(line);
+    CHECK(line.size() <= kTextWidth);
+    CHECK_FALSE(line.ends_with(' '));
+  }
+}
+
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / "sentio_report_test") { fs::remove_all(path_); }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("a measured bar that trained the model is in the verdict's first line") {
+  const Bars& bars = session_bars();
+  const Report report = report_of(bars, trained_until(bars, 1799, 1809), true);
+  CHECK(report.analysis.verdict.front() ==
+        "IN-SAMPLE: 60 of 250 measured bars trained or tuned this model; the figures are no evidence of skill.");
+  CHECK(report.analysis.verdict[1].starts_with("SYNTHETIC DATA"));
+  CHECK(report.analysis.readiness->stage == Stage::none);
+  CHECK(report.analysis.rows[0].sample == Sample::train);
+  CHECK(report.analysis.rows[1].sample == Sample::validation);
+  CHECK(report.analysis.rows[2].sample == Sample::out_of_sample);
+}
+
+TEST_CASE("a model that does not say what it was trained on is not called out of sample") {
+  const Bars& bars = session_bars();
+  const Report report = report_of(bars, DataSpans{});
+  CHECK(report.analysis.verdict.front().starts_with("UNKNOWN SAMPLE"));
+  CHECK(report.analysis.rows[0].sample == Sample::unknown);
+}
+
+TEST_CASE("out-of-sample bars are not called in-sample") {
+  const Bars& bars = session_bars();
+  const Report report = report_of(bars, trained_until(bars, 1000, 1200));
+  CHECK(report.analysis.verdict.front().starts_with("Readiness"));
+  CHECK(seen_bars(report.analysis.samples) == 0);
+}
+
+TEST_CASE("synthetic bars are named in text and JSON") {
+  const Report report = report_of(session_bars(), std::nullopt, true);
+  CHECK(to_text(report, false).find("SYNTHETIC DATA") != std::string::npos);
+  CHECK(to_json(report)["bars"]["synthetic"]["seed"] == 7);
+  CHECK(report.analysis.readiness->stage <= Stage::virtual_market);
+}
+
+TEST_CASE("the periods' returns compound to the total, and their trades, fills and costs add up") {
+  const Report report = report_of(session_bars());
+  double growth = 1.0, costs = 0.0;
+  std::size_t trades = 0, fills = 0, bars = 0;
+  for (const PeriodRow& row : report.analysis.rows) {
+    growth *= 1.0 + *row.measures.total_return;
+    costs += row.measures.costs.total();
+    trades += row.measures.trades.count;
+    fills += row.measures.fills;
+    bars += row.measures.bars;
+  }
+  const Measures& total = report.analysis.total;
+  CHECK(growth == doctest::Approx(1.0 + *total.total_return).epsilon(1e-12));
+  CHECK(costs == doctest::Approx(total.costs.total()).epsilon(1e-12));
+  CHECK(trades == total.trades.count);
+  CHECK(fills == total.fills);
+  CHECK(bars == total.bars);
+  CHECK(*total.total_return == doctest::Approx(report.run.equity.back() / report.run.capital - 1.0));
+}
+
+TEST_CASE("the buy-and-hold column is the buy_and_hold strategy") {
+  const Bars& bars = session_bars();
+  const std::vector<Decision> hold(bars.size(), {.exposure = 1.0, .reason = "hold"});
+  const Report report = report_of(bars, std::nullopt, false, hold);
+  CHECK(report.analysis.buy_and_hold.end_equity == report.analysis.total.end_equity);
+  CHECK(report.analysis.buy_and_hold_run.fills.size() == 1);
+}
+
+TEST_CASE("the signal is compared with the return from the next open to the one after") {
+  const Bars bars = flat_bars({100.0, 100.0, 110.0, 99.0});
+  auto decisions = decisions_of({1.0, -1.0, 1.0, 1.0});
+  const SignalSeries series = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
+  CHECK(series.signal == std::vector<double>{1.0, -1.0, 1.0, 1.0});
+  CHECK(series.forward_return[0] == doctest::Approx(std::log(1.1)));
+  CHECK(series.forward_return[1] == doctest::Approx(std::log(0.9)));
+  CHECK(std::isnan(series.forward_return[2]));
+  CHECK(std::isnan(series.forward_return[3]));
+
+  decisions[1].probability = 0.75;
+  const SignalSeries probable = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
+  CHECK(std::isnan(probable.signal[0]));
+  CHECK(probable.signal[1] == 0.25);
+}
+
+TEST_CASE("a run without trades has null figures, not zeros") {
+  const Bars& bars = session_bars();
+  const Report report = report_of(bars, std::nullopt, false, std::vector<Decision>(bars.size()));
+  const auto json = to_json(report);
+  const auto& metrics = json["metrics"];
+  for (const char* key : {"sharpe", "sortino", "calmar"}) CHECK(metrics[key].is_null());
+  for (const char* key : {"win_rate", "profit_factor", "average_win", "average_loss", "expectancy"}) {
+    CHECK(metrics["trades"][key].is_null());
+  }
+  CHECK(metrics["signal"]["information_coefficient"].is_null());
+  CHECK(metrics["signal"]["hit_rate"].is_null());
+  CHECK(json["periods"][0]["metrics"]["sharpe"].is_null());
+  CHECK(metrics["total_return"] == 0.0);
+  CHECK(report.analysis.readiness->stage == Stage::none);
+  check_width(to_text(report, false));
+}
+
+TEST_CASE("the JSON report has a version, a stable order of keys, and depends on the run only") {
+  const Bars& bars = session_bars();
+  const auto json = to_json(report_of(bars));
+  CHECK(json["schema_version"] == "1.0");
+  std::string keys;
+  for (const auto& [key, value] : json.items()) keys += key + " ";
+  CHECK(keys ==
+        "schema_version verb sentio_version symbol strategy bars costs broker measured periods_per_year verdict notes "
+        "metrics buy_and_hold periods spread readiness fills_hash ");
+  CHECK(json.dump() == to_json(report_of(bars)).dump());
+}
+
+TEST_CASE("the hash of the fills is the hash of fills.csv, and tells runs apart") {
+  const Report report = report_of(session_bars());
+  CHECK(fills_hash(report.run) == "sha256:" + sha256_hex(fills_csv(report.run)));
+  Run other = report.run;
+  other.fills.back().price = std::nextafter(other.fills.back().price, 0.0);
+  CHECK(fills_hash(other) != fills_hash(report.run));
+}
+
+TEST_CASE("no line of the table is wider than 100 columns, and only colour adds escapes") {
+  Report report = report_of(session_bars(), std::nullopt, true);
+  report.subject.notes = {"A long note, " + std::string(30, 'x') + " " + std::string(60, 'y') +
+                          " and what follows it."};
+  const std::string plain = to_text(report, false), coloured = to_text(report, true);
+  check_width(plain);
+  CHECK(plain.find('\033') == std::string::npos);
+  CHECK(coloured.find('\033') != std::string::npos);
+}
+
+TEST_CASE("the report folder holds four files and replaces only an earlier report") {
+  const Folder folder;
+  const Report report = report_of(session_bars());
+  write_folder(report, folder.path());
+  write_folder(report, folder.path() / "");  // with a slash at its end, over the first
+  std::size_t files = 0;
+  for (const auto& entry : fs::directory_iterator(folder.path())) files += entry.is_regular_file();
+  CHECK(files == 4);
+  CHECK(read_file(folder.path() / "fills.csv") == fills_csv(report.run));
+  CHECK(read_file(folder.path() / "report.json") == to_json(report).dump(2) + "\n");
+  for (const auto& entry : fs::directory_iterator(folder.path().parent_path())) {
+    const std::string name = entry.path().filename().string();
+    CHECK_FALSE((name.starts_with("sentio_report_test.part") || name.starts_with("sentio_report_test.old")));
+  }
+  write_file(folder.path() / "mine.txt", "keep");
+  CHECK_THROWS_WITH_AS(write_folder(report, folder.path()),
+                       (folder.path().string() + ": holds files that are not a report, name another folder").c_str(),
+                       std::invalid_argument);
+  CHECK(fs::exists(folder.path() / "mine.txt"));
+}
+
+TEST_CASE("equity.csv has a row per measured bar and decisions.csv the decision before them too") {
+  const Folder folder;
+  const Report report = report_of(session_bars());
+  write_folder(report, folder.path());
+  const auto lines = [&](const char* name) {
+    const std::string text = read_file(folder.path() / name);
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  };
+  CHECK(lines("equity.csv") == report.run.size() + 1);
+  CHECK(lines("decisions.csv") == report.run.size() + 2);
+}
+
+TEST_CASE("numbers are grouped and rounded for people, and what is undefined is a dash") {
+  CHECK(grouped(std::size_t{1234567}) == "1,234,567");
+  CHECK(grouped(std::size_t{999}) == "999");
+  CHECK(grouped(-1234.567, 2) == "-1,234.57");
+  CHECK(grouped(-999.0, 0) == "-999");
+  CHECK(grouped(-0.001, 2) == "0.00");
+  CHECK(grouped(std::nullopt, 2) == "-");
+  CHECK(percent(0.01234) == "1.23%");
+  CHECK(percent(12.5, 0) == "1,250%");
+  CHECK(percent(std::nullopt) == "-");
+  CHECK(counted(1, "bar") == "1 bar");
+  CHECK(counted(2000, "bar") == "2,000 bars");
+}
