@@ -98,7 +98,7 @@ def simulate(
     costs: str | PathLike[str] = "us_equity",
     **settings: Unpack[SimulationSettings],
 ) -> dict[str, Any]:
-    """Trades given probabilities of a rise by a decision rule; the report of `sentio_cli backtest --json`.
+    """Trades given probabilities of a rise by a decision rule; returns as `backtest`.
 
     Args:
         bars: n bars.
@@ -116,9 +116,22 @@ def backtest(
     *,
     artifact: Artifact | None = None,
     params: Mapping[str, float | bool] = ...,
+    bar_by_bar: bool = False,
     **settings: Unpack[Settings],
 ) -> dict[str, Any]:
-    """Runs a rule strategy, or `tfa` with an artifact, over bars; the report of `sentio_cli backtest --json`.
+    """Runs a rule strategy, or `tfa` with an artifact, over bars.
+
+    Args:
+        bars: n bars, m of them measured.
+        strategy: a name of `sentio_cli list strategies`.
+        artifact: the model of `tfa`.
+        params: of a rule; what is left out has its default.
+        bar_by_bar: feeds the bars one by one, as live trading does, and not in blocks.
+        **settings: see Settings.
+
+    Returns:
+        The report of `sentio_cli backtest --json`, with `series` (columns of shape [m]) and `fills` (columns, one value
+        a fill).
 
     Raises:
         InputError: the cost file is wrong.

@@ -21,13 +21,24 @@ from sentio_trainer.paths import shown_path
 
 INTERRUPTED = 130
 
-_SETTINGS = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": {"max_content_width": 100}}
-app = typer.Typer(help="Trains Sentio's models offline.", no_args_is_help=True, **_SETTINGS)  # type: ignore[arg-type]
-config_app = typer.Typer(help="Look at a training configuration.", no_args_is_help=True)
-data_app = typer.Typer(help="Make bars.", no_args_is_help=True)
+
+def _application(about: str | None = None) -> typer.Typer:
+    # Plain help: rich would take "[training.lr]" for markup.
+    return typer.Typer(
+        help=about,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"max_content_width": 100},
+    )
+
+
+app = _application("Trains Sentio's models offline.")
+config_app = _application("Look at a training configuration.")
+data_app = _application("Make bars.")
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
-train_app = typer.Typer(**_SETTINGS)  # type: ignore[arg-type]
+train_app = _application()
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Training configuration, YAML.", show_default=False)]
 SetOption = Annotated[
@@ -42,13 +53,17 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
     del show_version  # handled before any command
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -80,6 +95,8 @@ def train(
     }
     overrides = [given_by_flag(key, value, flag=flag) for key, (flag, value) in flags.items() if value is not None]
     loaded = _load(config, set_, overrides)
+    # Threads of OpenMP that wait by spinning starve each other on a busy machine; read when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Torch takes seconds to import; only training waits for it.
     from sentio_trainer.console import ConsoleReport, print_trained
     from sentio_trainer.trainers import find_trainer
@@ -156,8 +173,7 @@ def run(application: typer.Typer, arguments: Sequence[str], *, program: str) -> 
 
 
 def _fail(program: str, message: str, code: int) -> int:
-    if message:  # a command without arguments has shown its help
-        sys.stderr.write(f"{program}: {' '.join(message.split())}\n")
+    sys.stderr.write(f"{program}: {' '.join(message.split())}\n")
     return code
 
 

@@ -49,7 +49,7 @@ def _table(evaluation: Evaluation) -> Table:
         _add(table, baseline, None)
     table.add_row("buy and hold", "", "", "", _percent(evaluation.buy_and_hold_return))
     error = "not defined" if evaluation.standard_error is None else f"{evaluation.standard_error:.4f}"
-    table.caption = f"standard error of the model's IC: {error}; holding is shown before costs"
+    table.caption = f"standard error of the model's IC: {error}"
     table.caption_justify = "left"
     return table
 

@@ -61,7 +61,7 @@ def evaluate(
         horizon: bars of the forward return; overlapping returns count as one sample in `horizon`.
         standard_errors: how many of them above zero make an edge.
         return_after_costs: of the model on the test bars.
-        buy_and_hold_return: of holding on the test bars.
+        buy_and_hold_return: of holding on the test bars, after costs too.
         synthetic: the mark of a generated market, for comparison with its planted edge.
     """
     rows = len(forward_return)
@@ -89,7 +89,9 @@ def evaluate(
     planted = synthetic.get("theoretical_ic") if synthetic else None
     if model.ic is not None and isinstance(planted, (int, float)) and planted > 0:
         verdict += f"; {model.ic / planted:.0%} of the planted {planted:.4f}"
-    if return_after_costs is not None and return_after_costs <= 0.0:
+    if return_after_costs == 0.0:
+        verdict += "; nothing was traded on the test period"
+    elif return_after_costs is not None and return_after_costs < 0.0:
         verdict += f"; none after costs: {return_after_costs:+.2%} on the test period"
     return Evaluation(
         model=model,

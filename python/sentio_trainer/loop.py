@@ -236,6 +236,6 @@ def _line(epoch: Epoch, *, is_best: bool) -> str:
 
     auc_text = "     –" if epoch.auc is None else f"{epoch.auc:.4f}"
     return (
-        f"epoch {epoch.epoch:3d}  train loss {epoch.train_loss:.5f}  validation loss {epoch.loss:.5f}  AUC {auc_text}  "
+        f"epoch {epoch.epoch:3d}  train {epoch.train_loss:.5f}  validation {epoch.loss:.5f}  AUC {auc_text}  "
         f"IC {shown(epoch.ic)}  rank IC {shown(epoch.rank_ic)}  {epoch.seconds:.1f} s{'  *' if is_best else ''}"
     )

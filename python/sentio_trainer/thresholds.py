@@ -29,25 +29,35 @@ def decision_document(config: DecisionConfig) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Market:
+class Traded:
+    """Total returns after costs; None where undefined."""
+
+    total_return: float | None
+    buy_and_hold_return: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Venue:
     """How trading is simulated: the cost model, by name or as a path from here, and the session calendar."""
 
     costs: str
     calendar: str
 
     @staticmethod
-    def of(loaded: LoadedConfig) -> "Market":
+    def of(loaded: LoadedConfig) -> "Venue":
         """That of the configuration."""
         costs = loaded.config.evaluation.costs
-        return Market(
+        return Venue(
             costs=str(loaded.path(costs)) if costs.endswith(".json") else costs, calendar=loaded.config.data.calendar
         )
 
-    def return_after_costs(self, bars: Bars, probability: Float64, decision: dict[str, Any]) -> float | None:
-        """Total return of trading `probability`, one per bar, by a decision rule; None if it is undefined."""
+    def trade(self, bars: Bars, probability: Float64, decision: dict[str, Any]) -> Traded:
+        """Trades `probability`, one per bar, by a decision rule."""
         report = sentio_inference.simulate(bars, probability, decision, self.costs, session=self.calendar)
-        total = report["metrics"]["total_return"]
-        return None if total is None else float(total)
+        return Traded(
+            total_return=report["metrics"]["total_return"],
+            buy_and_hold_return=report["buy_and_hold"]["total_return"],
+        )
 
     def check(self) -> None:
         """Refuses a cost model that cannot be used, before any work.
@@ -58,7 +68,7 @@ class Market:
         price = np.ones(2)
         two_bars = Bars(np.array([0, 60_000_000_000]), price, price, price, price, price)
         try:
-            self.return_after_costs(two_bars, np.full(2, np.nan), {"rule": "threshold"})
+            self.trade(two_bars, np.full(2, np.nan), {"rule": "threshold"})
         except ValueError as error:
             raise ConfigError(f"evaluation.costs: {error}") from error
 
@@ -68,14 +78,14 @@ def probability_of(logit: Float64) -> Float64:
     return 0.5 * (1.0 + np.tanh(0.5 * logit))
 
 
-def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, market: Market) -> Choice:
+def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, venue: Venue) -> Choice:
     """Tries thresholds at equal distances around one half; the best return after costs wins if it is above 0.
 
     Args:
         bars: the validation bars, m of them.
         probability: of a rise, shape [m].
         config: the thresholds to keep if none pays, and all other parameters of the rule.
-        market: what trading costs.
+        venue: what trading costs.
     """
     configured = decision_document(config)
     if not config.tune:
@@ -87,11 +97,11 @@ def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, 
         exits = (config.exit_long_below, config.exit_short_above)
         if distance <= 0.0 or any(abs(leave - 0.5) > distance for leave in exits):
             continue
-        total = market.return_after_costs(bars, probability, candidate)
+        total = venue.trade(bars, probability, candidate).total_return
         if total is not None and total > best_return:
             best, best_return = candidate, total
     if best is None:
-        kept = market.return_after_costs(bars, probability, configured)
+        kept = venue.trade(bars, probability, configured).total_return
         return Choice(
             decision=configured,
             validation_return=kept,

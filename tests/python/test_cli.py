@@ -41,6 +41,7 @@ CONFIG = ("--config", "configs/tfa.yaml")
     ("arguments", "code", "message"),
     [
         (("fly",), 2, "No such command 'fly'."),
+        (("config",), 2, "Missing command."),
         (("train",), 2, "Missing option '--config' / '-c'."),
         (("train", "--config", "no.yaml"), 2, "no.yaml: no such config file"),
         (("train", *CONFIG, "--epochs", "0"), 2, "--epochs: must be at least 1, found 0"),
@@ -115,12 +116,19 @@ def test_the_version_is_printed(sentio: Sentio) -> None:
     assert out.startswith("sentio ")
 
 
+def test_without_a_command_the_help_is_shown(sentio: Sentio) -> None:
+    code, out, errors = sentio()
+    assert (code, out) == (2, "")
+    assert errors.startswith("Usage: sentio [OPTIONS] COMMAND")
+
+
 def test_help_names_every_command_and_option(sentio: Sentio) -> None:
     _, out, _ = sentio("--help")
     assert all(word in out for word in ("train", "config", "data", "--version"))
     _, out, _ = sentio("train", "--help")
     options = ("--config", "--set", "--overwrite", "--device", "--epochs", "--batch-size", "--lr", "--seed", "--out")
     assert all(option in out for option in options)
+    assert "[training.lr]" in out
 
 
 def test_config_show_prints_yaml_with_origins(sentio: Sentio) -> None:

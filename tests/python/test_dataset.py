@@ -97,10 +97,13 @@ def test_a_damaged_entry_is_built_again_and_said_so(tmp_path: Path, damage: obje
 
 
 BUILD_IN_A_PROCESS = """
-import sys
+import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import test_dataset
+from sentio_trainer import cache
+build = cache._build
+cache._build = lambda *arguments: (build(*arguments), time.sleep(2))  # slow, so that the others come meanwhile
 said = []
 test_dataset.matrix(Path(sys.argv[2]), said)
 print(said[-1])

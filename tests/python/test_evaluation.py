@@ -9,9 +9,9 @@ from training_support import bars_of
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.evaluation import Evaluation, evaluate, metrics_document
 from sentio_trainer.schema import DecisionConfig
-from sentio_trainer.thresholds import Market, choose_thresholds, decision_document, probability_of
+from sentio_trainer.thresholds import Venue, choose_thresholds, decision_document, probability_of
 
-US_EQUITY = Market(costs="us_equity", calendar="us_equity")
+US_EQUITY = Venue(costs="us_equity", calendar="us_equity")
 RNG = np.random.default_rng(0)
 RETURNS = 0.001 * RNG.standard_normal(2000)
 CLOSE = 400.0 * np.exp(np.cumsum(RETURNS))
@@ -30,11 +30,11 @@ def test_thresholds_that_earn_most_after_costs_are_chosen() -> None:
     assert choice.validation_return is not None
     assert choice.validation_return > 0.5
     assert choice.decision["long_above"] + choice.decision["short_below"] == pytest.approx(1.0)
-    assert US_EQUITY.return_after_costs(BARS, probability, choice.decision) == choice.validation_return
+    assert US_EQUITY.trade(BARS, probability, choice.decision).total_return == choice.validation_return
     assert choice.told.startswith("thresholds long at 0.")
     for distance in np.quantile(np.abs(probability - 0.5), [0.25, 0.5, 0.9]):
         other = {**choice.decision, "long_above": 0.5 + distance, "short_below": 0.5 - distance}
-        total = US_EQUITY.return_after_costs(BARS, probability, other)
+        total = US_EQUITY.trade(BARS, probability, other).total_return
         assert total is not None
         assert total <= choice.validation_return
 
@@ -53,8 +53,8 @@ def test_where_nothing_pays_the_configured_thresholds_stay_and_that_is_said() ->
 
 def test_costs_decide_what_pays() -> None:
     faint = knowing(0.02)
-    free = choose_thresholds(BARS, faint, DecisionConfig(), Market(costs="zero", calendar="us_equity"))
-    paid = choose_thresholds(BARS, faint, DecisionConfig(), Market(costs="crypto_spot", calendar="us_equity"))
+    free = choose_thresholds(BARS, faint, DecisionConfig(), Venue(costs="zero", calendar="us_equity"))
+    paid = choose_thresholds(BARS, faint, DecisionConfig(), Venue(costs="crypto_spot", calendar="us_equity"))
     assert free.validation_return is not None
     assert free.validation_return > 0
     assert "no edge after costs" in paid.told
@@ -76,7 +76,7 @@ def test_candidates_respect_the_exits() -> None:
 def test_a_cost_model_that_is_not_there_is_refused() -> None:
     US_EQUITY.check()
     with pytest.raises(ConfigError, match=r"^evaluation\.costs: .*free"):
-        Market(costs="free", calendar="us_equity").check()
+        Venue(costs="free", calendar="us_equity").check()
 
 
 def verdict_of(
@@ -125,6 +125,10 @@ def test_a_baseline_that_forecasts_as_well_is_named() -> None:
 
 def test_an_edge_that_costs_eat_is_said_to_be_eaten() -> None:
     assert verdict_of(0.1, after_costs=-0.034).verdict.endswith("; none after costs: -3.40% on the test period")
+
+
+def test_a_model_that_never_traded_is_said_to_have_not() -> None:
+    assert verdict_of(0.0, after_costs=0.0).verdict.endswith("; nothing was traded on the test period")
 
 
 def test_the_planted_edge_is_compared() -> None:

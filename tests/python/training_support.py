@@ -17,6 +17,8 @@ from sentio_trainer.config import LoadedConfig, given_by_flag, load_config
 from sentio_trainer.market import MarketSpec, write_market
 
 MINUTE_NS = 60_000_000_000
+# For child processes: two threads on a small batch, on a busy machine, wait for each other.
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 # Eight features, ready after 60 bars: what a model needs to find momentum over 20 bars, and some noise.
 FEATURE_SPEC = {
@@ -87,7 +89,12 @@ def command(*arguments: str) -> list[str]:
 
 def run_sentio(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+        command(*arguments),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **ONE_THREAD, **environment},
     )
 
 

@@ -26,7 +26,7 @@ from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.schema import Config
 from sentio_trainer.splits import Part, Split, purged_split
-from sentio_trainer.thresholds import Choice, Market, choose_thresholds, probability_of
+from sentio_trainer.thresholds import Choice, Venue, choose_thresholds, probability_of
 from sentio_trainer.trainer import Trained
 
 # A crash bar weighs as much as this many ordinary ones, not as a thousand.
@@ -61,8 +61,8 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report) -> Trained:
     """Bars to artifact."""
     config = loaded.config
     device = pick_device(config.training.device)
-    market = Market.of(loaded)
-    market.check()
+    venue = Venue.of(loaded)
+    venue.check()
     folder = loaded.path(config.export.out_dir)
     with reserve_artifact(folder, overwrite=overwrite, report=report) as slot:
         began = time.perf_counter()
@@ -91,9 +91,9 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report) -> Trained:
         result = fit(model, batches, validation, loss, config.training, device=device, report=report)
         if config.label.objective == "regression":
             _calibrate(model, validation, device, report)
-        choice = _choose(loaded, samples, model, market, device)
+        choice = _choose(loaded, samples, model, venue, device)
         report.say(choice.told)
-        evaluation = _evaluate(loaded, samples, model, choice, market, device)
+        evaluation = _evaluate(loaded, samples, model, choice, venue, device)
         run = Run(
             samples=samples,
             model=model,
@@ -195,10 +195,10 @@ def _calibrate(model: Normalised, validation: Held, device: torch.device, report
     report.say(f"calibrated on validation: logit = {found.slope:.4g} · output {found.intercept:+.4g}")
 
 
-def _choose(loaded: LoadedConfig, samples: Samples, model: Normalised, market: Market, device: torch.device) -> Choice:
+def _choose(loaded: LoadedConfig, samples: Samples, model: Normalised, venue: Venue, device: torch.device) -> Choice:
     rows = samples.split.validation.rows
     probability = probability_of(outputs(model, samples.rows.x, rows, device))
-    return choose_thresholds(samples.file.bars[rows], probability, loaded.config.decision, market)
+    return choose_thresholds(samples.file.bars[rows], probability, loaded.config.decision, venue)
 
 
 def _evaluate(
@@ -206,12 +206,12 @@ def _evaluate(
     samples: Samples,
     model: Normalised,
     choice: Choice,
-    market: Market,
+    venue: Venue,
     device: torch.device,
 ) -> Evaluation:
     part = samples.split.test
-    bars = samples.file.bars[part.rows]
     logit = outputs(model, samples.rows.x, part.rows, device)
+    traded = venue.trade(samples.file.bars[part.rows], probability_of(logit), choice.decision)
     keep = samples.split.usable[part.rows]
     log_close = np.log(samples.file.bars.close)
     last_return = np.diff(log_close, prepend=log_close[:1])[part.rows]
@@ -221,9 +221,8 @@ def _evaluate(
         samples.labels.forward_return[part.rows][keep],
         horizon=loaded.config.label.horizon,
         standard_errors=loaded.config.evaluation.standard_errors,
-        return_after_costs=market.return_after_costs(bars, probability_of(logit), choice.decision),
-        # From the first open that a decision of the period can fill at, without costs.
-        buy_and_hold_return=float(bars.close[-1] / bars.open[1] - 1.0) if len(bars) > 1 else None,
+        return_after_costs=traded.total_return,
+        buy_and_hold_return=traded.buy_and_hold_return,
         synthetic=samples.file.synthetic,
     )
 
