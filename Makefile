@@ -65,6 +65,7 @@ docs: install  ## Write docs/ops.md from the registry
 	$(BIN)/python docs/make_ops.py
 
 bench: install  ## Time the CSV reader and the feature engine, each beside a peer
+	$(BIN)/python -m pip install --quiet 'pandas>=2.2' 'pyarrow>=17'
 	$(BIN)/python benchmarks/run.py
 
 clean:  ## Remove what was built

@@ -41,7 +41,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
 }
 
 std::string shown(const nlohmann::json& value) {
-  constexpr std::size_t kLongest = 60;
+  constexpr std::size_t kLongest = 100;
   std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
   return text;

@@ -82,13 +82,51 @@ Settings settings_of(const py::kwargs& kwargs, const std::string& session) {
   return settings;
 }
 
+template <class T>
+py::array_t<T> array_of(std::size_t size, const auto& value_at) {
+  py::array_t<T> array(static_cast<py::ssize_t>(size));
+  T* const cells = array.mutable_data();
+  for (std::size_t i = 0; i < size; ++i) cells[i] = value_at(i);
+  return array;
+}
+
+/// One value per measured bar.
+py::dict series_of(const Run& run, BarsView bars) {
+  const auto decided = [&](auto member) {
+    return array_of<double>(run.size(), [&](std::size_t i) { return run.decisions[run.begin + i].*member; });
+  };
+  const auto column = [&](const std::vector<double>& values) {
+    return array_of<double>(run.size(), [&](std::size_t i) { return values[i]; });
+  };
+  return py::dict("ts"_a = array_of<std::int64_t>(run.size(), [&](std::size_t i) { return bars.time_ns[run.begin + i]; }),
+                  "exposure"_a = decided(&Decision::exposure), "probability"_a = decided(&Decision::probability),
+                  "equity"_a = column(run.equity), "position"_a = column(run.position), "borrow"_a = column(run.borrow));
+}
+
+py::dict fills_of(const Run& run) {
+  const auto column = [&](double Fill::*member) {
+    return array_of<double>(run.fills.size(), [&](std::size_t i) { return run.fills[i].*member; });
+  };
+  return py::dict(
+      "ts"_a = array_of<std::int64_t>(run.fills.size(), [&](std::size_t i) { return run.fills[i].time_ns; }),
+      "at_close"_a = array_of<bool>(run.fills.size(), [&](std::size_t i) { return run.fills[i].at == FillAt::close; }),
+      "quantity"_a = column(&Fill::quantity), "reference"_a = column(&Fill::reference), "price"_a = column(&Fill::price),
+      "commission"_a = column(&Fill::commission), "spread_cost"_a = column(&Fill::spread_cost),
+      "slippage_cost"_a = column(&Fill::slippage_cost), "borrow"_a = column(&Fill::borrow),
+      "position"_a = column(&Fill::position), "cash"_a = column(&Fill::cash));
+}
+
 py::object report_of(const std::string& verb, BarsView bars, Run run, const Settings& settings, const Context& context,
                      nlohmann::ordered_json identity, std::size_t warmup) {
   Analysis analysis = analyse(run, bars, settings.run, context);
   Subject subject{.verb = verb, .program_version = SENTIO_VERSION, .symbol = settings.symbol, .bars_file = "",
                   .skipped = {}, .synthetic = settings.synthetic, .strategy = std::move(identity), .strategy_label = "",
                   .warmup = warmup};
-  return to_python(to_json(Report{std::move(subject), bars, settings.run, std::move(run), std::move(analysis)}));
+  const Report report{std::move(subject), bars, settings.run, std::move(run), std::move(analysis)};
+  py::object document = to_python(to_json(report));
+  document["series"] = series_of(report.run, bars);
+  document["fills"] = fills_of(report.run);
+  return document;
 }
 
 py::object simulate(const py::object& bars, const Array<double>& probability, const py::object& decision,
@@ -114,6 +152,18 @@ py::object simulate(const py::object& bars, const Array<double>& probability, co
   return report_of("simulate", view, std::move(run), settings, context, {{"name", "simulate"}, {"rule", rule.to_json()}}, 0);
 }
 
+/// Gives a strategy its bars one by one, as live trading does.
+class BarByBar final : public Strategy {
+ public:
+  explicit BarByBar(std::unique_ptr<Strategy> inner) : inner_(std::move(inner)) {}
+  [[nodiscard]] std::string_view name() const override { return inner_->name(); }
+  [[nodiscard]] int warmup() const override { return inner_->warmup(); }
+  [[nodiscard]] Decision on_bar(const Bar& bar) override { return inner_->on_bar(bar); }
+
+ private:
+  std::unique_ptr<Strategy> inner_;
+};
+
 /// "fast=10,slow=30" of {"fast": 10, "slow": 30}.
 std::string params_text(const py::dict& params) {
   std::string text;
@@ -123,7 +173,7 @@ std::string params_text(const py::dict& params) {
 }
 
 py::object backtest(const py::object& bars, const std::string& strategy, const std::optional<Artifact>& artifact,
-                    const py::dict& params, const py::kwargs& kwargs) {
+                    const py::dict& params, bool bar_by_bar, const py::kwargs& kwargs) {
   const Columns columns = Columns::of(bars);
   const BarsView view = columns.view();
   require_valid(view);
@@ -150,6 +200,7 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     identity = {{"name", row->name}, {"params", params_json(*row, values)}};
   }
   const Settings settings = settings_of(kwargs, session);
+  if (bar_by_bar) runner = std::make_unique<BarByBar>(std::move(runner));
   const auto warmup = static_cast<std::size_t>(runner->warmup());
   Run run;
   {
@@ -201,5 +252,5 @@ PYBIND11_MODULE(sentio_inference, module) {
 
   module.def("simulate", &simulate, "bars"_a, "probability"_a, "decision"_a, "costs"_a = "us_equity");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
-             "params"_a = py::dict());
+             "params"_a = py::dict(), "bar_by_bar"_a = false);
 }

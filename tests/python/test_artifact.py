@@ -1,0 +1,305 @@
+"""A trained model, loaded in C++: it is the one that was trained, or it is refused by name."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentio_features
+import torch
+from cli_support import refusal_of, run_cli
+from sentio_inference import Artifact, ArtifactError
+from training_support import Project, make_project
+
+from sentio_trainer.report import Silence
+from sentio_trainer.trainers.tfa import train
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("trained") / "project")
+    train(project.load(), overwrite=False, report=Silence())
+    return project
+
+
+@pytest.fixture
+def copy(trained: Project, tmp_path: Path) -> Path:
+    """The artifact, to be spoilt."""
+    shutil.copytree(trained.artifact, tmp_path / "v1")
+    return tmp_path / "v1"
+
+
+def edit(path: Path, change: Callable[[Json], object]) -> None:
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def test_python_torchscript_and_cpp_give_the_logits_of_the_probe(trained: Project) -> None:
+    probe = json.loads((trained.artifact / "probe.json").read_text())
+    inputs = np.array(probe["inputs"], dtype=np.float32)
+    with torch.inference_mode():
+        scripted = torch.jit.load(str(trained.artifact / "model.pt"))(torch.from_numpy(inputs))[:, 0].numpy()
+    in_cpp = Artifact.load(trained.artifact).logits(inputs)
+    # All three call LibTorch; its kernels may be chosen by batch size, which moves the last bits.
+    np.testing.assert_allclose(scripted, probe["logits"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(in_cpp, probe["logits"], rtol=0, atol=1e-6)
+
+
+def test_an_artifact_says_what_it_is(trained: Project) -> None:
+    artifact = Artifact.load(trained.artifact)
+    spec = sentio_features.FeatureSpec.load(trained.root / "configs" / "features.json")
+    assert artifact.spec_hash == spec.hash == sentio_features.FeatureSpec.from_json(artifact.spec_json).hash
+    assert artifact.feature_names == spec.names
+    assert artifact.warmup == spec.warmup
+    assert artifact.sequence_length == 1
+    assert artifact.warnings == []
+    assert artifact.metadata == trained.metadata()
+    assert artifact.decision["rule"] == "threshold"
+
+
+def test_inspect_and_check_verify_an_artifact(trained: Project) -> None:
+    for verb in ("inspect", "check"):
+        done = run_cli(verb, trained.artifact, cwd=trained.root)
+        assert done.returncode == 0, done.stderr
+        assert "TFA" in done.stdout
+
+
+def test_logits_refuse_another_shape(trained: Project) -> None:
+    artifact = Artifact.load(trained.artifact)
+    width = len(artifact.feature_names)
+    with pytest.raises(ValueError, match=rf"x must have the shape \[n, {width}\], found \(3, {width + 1}\)"):
+        artifact.logits(np.zeros((3, width + 1), dtype=np.float32))
+    assert artifact.logits(np.zeros((0, width), dtype=np.float32)).shape == (0,)
+
+
+def set_key(*path: str, value: object) -> Callable[[Path], None]:
+    """Sets a key of the metadata."""
+
+    def spoil(folder: Path) -> None:
+        def change(document: Json) -> None:
+            for key in path[:-1]:
+                document = document[key]
+            document[path[-1]] = value
+
+        edit(folder / "metadata.json", change)
+
+    return spoil
+
+
+def rename_feature(folder: Path) -> None:
+    def change(document: Json) -> None:
+        document["expects"]["feature_names"][2] = "ret_19"
+
+    edit(folder / "metadata.json", change)
+
+
+def rename_feature_in_spec(folder: Path) -> None:
+    def change(document: Json) -> None:
+        document["features"][2]["name"] = "ret_19"
+        del document["content_hash"]
+
+    edit(folder / "feature_spec.json", change)
+
+
+def alter_spec(folder: Path) -> None:
+    def change(document: Json) -> None:
+        document["features"][0]["window"] = 2
+        del document["content_hash"]
+
+    edit(folder / "feature_spec.json", change)
+
+
+def alter_spec_only(folder: Path) -> None:
+    edit(folder / "feature_spec.json", lambda document: document["features"][0].update(window=2))
+
+
+def truncate_model(folder: Path) -> None:
+    content = (folder / "model.pt").read_bytes()
+    (folder / "model.pt").write_bytes(content[: len(content) // 2])
+
+
+def truncate_model_unhashed(folder: Path) -> None:
+    truncate_model(folder)
+    edit(folder / "metadata.json", lambda document: document.pop("files"))
+
+
+def alter_probe(folder: Path) -> None:
+    edit(folder / "probe.json", lambda document: document["logits"].__setitem__(1, document["logits"][1] + 1.0))
+    edit(folder / "metadata.json", lambda document: document["files"].pop("probe.json"))
+
+
+def remove(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def break_json(folder: Path) -> None:
+    (folder / "metadata.json").write_text('{"schema_version": "1.0",\n')
+
+
+METADATA, SPEC = "{folder}/metadata.json: ", "{folder}/feature_spec.json: "
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            set_key("schema_version", value="2.0"),
+            METADATA + 'schema_version: this program reads version 1, found "2.0"; a newer program wrote it',
+        ),
+        (set_key("schema_version", value=1), METADATA + 'schema_version: must be a text like "1.0", found 1'),
+        (set_key("framework", value="onnx"), METADATA + 'framework: must be "torchscript", found "onnx"'),
+        (
+            set_key("expects", "input_dim", value=9),
+            METADATA + "expects.input_dim: must be the number of features that feature_spec.json emits, 8, found 9",
+        ),
+        (
+            rename_feature,
+            METADATA + "expects.feature_names[2]: must be 'ret_20' as in feature_spec.json, found \"ret_19\"",
+        ),
+        (
+            rename_feature_in_spec,
+            METADATA + "expects.feature_names[2]: must be 'ret_19' as in feature_spec.json, found \"ret_20\"",
+        ),
+        (
+            alter_spec,
+            METADATA + 'expects.spec_hash: does not fit feature_spec.json: found "{hash}", computed "{altered_hash}"',
+        ),
+        (
+            alter_spec_only,
+            SPEC + 'content_hash: does not fit the content: found "{hash}", computed "{altered_hash}"',
+        ),
+        (set_key("expects", "dtype", value="float64"), METADATA + 'expects.dtype: must be "float32", found "float64"'),
+        (set_key("expects", "output", value="p"), METADATA + 'expects.output: must be "logit", found "p"'),
+        (set_key("expects", "emit_from", value=3), METADATA + "expects.emit_from: must be 60, found 3"),
+        (set_key("expects", "layout", value="FB"), METADATA + 'expects.layout: must be "BF" or "BTF", found "FB"'),
+        (
+            set_key("decision", value={"rule": "threshold", "long_above": 1.5}),
+            METADATA + "decision.long_above: must be a number from 0 to 1, found 1.5",
+        ),
+        (
+            set_key("data", "train", value=["yesterday", "today"]),
+            METADATA + 'data.train: must be two ISO-8601 times, found ["yesterday","today"]',
+        ),
+        (
+            set_key("files", value={"../model.pt": "sha256:0"}),
+            METADATA + "files: must name files in this folder, found '../model.pt'",
+        ),
+        (break_json, "{folder}/metadata.json:2:1: is not valid JSON"),
+        (remove("model.pt"), "{folder}/model.pt: the file is missing"),
+        (remove("feature_spec.json"), "{folder}/feature_spec.json: the file is missing"),
+        (
+            remove("metadata.json"),
+            "{folder}: has neither metadata.json nor model.meta.json, so it is no artifact",
+        ),
+    ],
+)
+def test_a_spoilt_artifact_is_refused_by_name(
+    trained: Project, copy: Path, spoil: Callable[[Path], None], message: str
+) -> None:
+    spoil(copy)
+    altered = json.loads((trained.artifact / "feature_spec.json").read_text())
+    altered["features"][0]["window"] = 2
+    del altered["content_hash"]
+    hashes = {
+        "hash": trained.metadata()["expects"]["spec_hash"],
+        "altered_hash": sentio_features.FeatureSpec.from_json(json.dumps(altered)).hash,
+    }
+    expected = message.format(folder=copy, **hashes)
+    with pytest.raises(ArtifactError) as error:
+        Artifact.load(copy)
+    assert str(error.value) == expected
+    assert refusal_of("inspect", copy, cwd=copy.parent) == (4, "sentio_cli: " + expected)
+
+
+def test_a_truncated_model_is_told_by_its_hash_and_without_one_by_its_content(copy: Path) -> None:
+    truncate_model(copy)
+    with pytest.raises(ArtifactError, match=r"model\.pt: is not the file that was saved: its hash is sha256:"):
+        Artifact.load(copy)
+    truncate_model_unhashed(copy)
+    with pytest.raises(ArtifactError, match=r"model\.pt: is not a TorchScript archive that can be loaded: .*"):
+        Artifact.load(copy)
+
+
+def test_a_model_that_computes_something_else_is_told_by_its_probe(copy: Path) -> None:
+    alter_probe(copy)
+    with pytest.raises(ArtifactError, match=r"probe\.json: logits\[1\]: the model gives .* here, it gave .* when"):
+        Artifact.load(copy)
+
+
+def test_a_model_of_another_shape_is_refused(copy: Path) -> None:
+    class Wrong(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :2]
+
+    torch.jit.save(torch.jit.script(Wrong()), str(copy / "model.pt"))
+    edit(copy / "metadata.json", lambda document: document["files"].pop("model.pt"))
+    with pytest.raises(ArtifactError, match=r"model\.pt: must give logits of shape \[2, 1\], found \[2, 2\]"):
+        Artifact.load(copy)
+
+
+def test_a_model_that_gives_no_number_is_refused(copy: Path) -> None:
+    class Nan(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :1] * float("nan")
+
+    torch.jit.save(torch.jit.script(Nan()), str(copy / "model.pt"))
+    edit(copy / "metadata.json", lambda document: document["files"].pop("model.pt"))
+    with pytest.raises(ArtifactError, match=r"model\.pt: must give finite logits, found -?nan"):
+        Artifact.load(copy)
+
+
+def test_a_folder_of_the_first_schema_loads_with_a_warning_for_each_thing_unverified(copy: Path) -> None:
+    document = json.loads((copy / "metadata.json").read_text())
+    first = {key: document[key] for key in ("schema_version", "saved_at", "framework")}
+    first["expects"] = {
+        key: document["expects"][key]
+        for key in ("input_dim", "feature_names", "spec_hash", "emit_from", "pad_value", "dtype", "output")
+    }
+    (copy / "metadata.json").unlink()
+    (copy / "probe.json").unlink()
+    (copy / "model.meta.json").write_text(json.dumps(first))
+    artifact = Artifact.load(copy)
+    meta = f"{copy}/model.meta.json: "
+    assert artifact.warnings == [
+        meta + "states no file hashes, so altered files cannot be told",
+        meta + "states no decision rule; the default thresholds apply",
+        meta + "does not say which bars the model was trained on",
+        meta + "states no layout; it was found by trying",
+        f"{copy}: has no probe.json, so the model's logits cannot be compared with those of its training",
+    ]
+    assert artifact.decision["long_above"] == 0.53
+
+
+def test_a_sequence_model_without_a_layout_is_found_by_trying(copy: Path) -> None:
+    class LastRow(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            batch, length, width = x.shape
+            return x[:, length - 1, :1] + float(length)
+
+    torch.jit.save(torch.jit.script(LastRow()), str(copy / "model.pt"))
+    (copy / "probe.json").unlink()
+
+    def change(document: Json) -> None:
+        document.pop("files")
+        document["expects"].pop("layout")
+        document["expects"].pop("sequence_length")
+        document["expects"]["seq_len"] = 5
+
+    edit(copy / "metadata.json", change)
+    artifact = Artifact.load(copy)
+    assert artifact.sequence_length == 5
+    assert artifact.warmup == 64
+    windows = np.random.default_rng(1).normal(size=(3, 5, 8)).astype(np.float32)
+    np.testing.assert_array_equal(artifact.logits(windows), windows[:, -1, 0] + np.float32(5.0))
+
+
+def test_a_newer_minor_schema_with_unknown_keys_loads(copy: Path) -> None:
+    set_key("schema_version", value="1.7")(copy)
+    set_key("expects", "added_later", value={"x": 1})(copy)
+    assert Artifact.load(copy).warnings == []
