@@ -125,7 +125,8 @@ def feature_timings(bars: Bars) -> list[Timing]:
 def push_timings(bars: Bars, count: int = 20_000) -> list[Timing]:
     """Features bar by bar from Python."""
     spec = FeatureSpec.load(STATIONARY)
-    rows = list(zip(bars.ts.tolist(), *(bars[k].tolist() for k in ("open", "high", "low", "close", "volume")), strict=True))
+    columns = [bars[name].tolist() for name in ("open", "high", "low", "close", "volume")]
+    rows = list(zip(bars.ts.tolist(), *columns, strict=True))
     expected = FeatureBuilder(spec).build(bars[:count])
     builder = FeatureBuilder(spec)
     assert all(np.array_equal(builder.push(*row), want) for row, want in zip(rows[:count], expected, strict=True))
@@ -163,7 +164,8 @@ def main() -> None:
     commit = subprocess.run(
         ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
     )
-    console.print(f"commit {commit.stdout.strip() or 'unknown'}, {platform.machine()}, {os.cpu_count()} cores, make bench")
+    revision = commit.stdout.strip() or "unknown"
+    console.print(f"commit {revision}, {platform.machine()}, {os.cpu_count()} cores, make bench")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bars.csv"
         write_market(MarketSpec(days=arguments.days, seed=1, ic=0.1), path, overwrite=False)

@@ -29,11 +29,11 @@ std::vector<std::string> verdict_of(const Analysis& analysis, const Run& run, Ba
     lines.push_back("IN-SAMPLE: " + grouped(seen) + " of " + measured +
                     " measured bars trained or tuned this model; the figures are no evidence of skill.");
   } else if (worst_of(analysis.samples) == Sample::unknown) {
-    lines.push_back(
+    lines.emplace_back(
         "UNKNOWN SAMPLE: the artifact does not say what the model was trained on, so the figures may be "
         "in-sample.");
   }
-  if (synthetic) lines.push_back("SYNTHETIC DATA: the bars were generated; the figures say nothing about a market.");
+  if (synthetic) lines.emplace_back("SYNTHETIC DATA: the bars were generated; the figures say nothing about a market.");
   if (run.ruined_at) {
     lines.push_back("RUINED: equity was gone at " + format_time(bars.time_ns[*run.ruined_at]) +
                     "; nothing was traded after it.");

@@ -41,10 +41,10 @@ class StageLimiter {
  public:
   explicit StageLimiter(Readiness& readiness) : readiness_(readiness) {}
 
-  void at_most(Stage stage, bool applies, std::string reason) {
+  void at_most(Stage stage, bool applies, std::string_view reason) {
     if (!applies || readiness_.stage < stage) return;
     readiness_.stage = stage;
-    readiness_.limits.push_back(std::move(reason));
+    readiness_.limits.emplace_back(reason);
   }
 
  private:

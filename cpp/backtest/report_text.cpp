@@ -194,10 +194,14 @@ std::string to_text(const Report& report, bool colour) {
   text += fact("costs", costs_text(report.options.broker.costs));
   text += fact("broker", broker_text(report.options));
   for (const std::string& note : notes_of(report)) text += fact("note", note);
-  if (!report.analysis.rows.empty()) text += "\n" + rows_text(report, colour);
-  text += "\n" + totals_text(report, colour);
-  if (report.analysis.readiness) text += "\n" + readiness_text(*report.analysis.readiness, colour);
-  if (!report.analysis.verdict.empty()) text += "\n";
+  const auto section = [&](const std::string& body) {
+    text += '\n';
+    text += body;
+  };
+  if (!report.analysis.rows.empty()) section(rows_text(report, colour));
+  section(totals_text(report, colour));
+  if (report.analysis.readiness) section(readiness_text(*report.analysis.readiness, colour));
+  section("");
   for (std::size_t i = 0; i < report.analysis.verdict.size(); ++i) {
     text += wrapped(i == 0 ? "  verdict" : "", report.analysis.verdict[i], kLead);
   }

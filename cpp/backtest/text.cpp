@@ -21,7 +21,7 @@ std::string fixed(double value, int digits) {
 std::string with_commas(std::string text) {
   const std::size_t first = text.starts_with('-') ? 1 : 0;
   const std::size_t point = std::min(text.find_first_of(".%"), text.size());
-  for (std::size_t i = point; i > first + 3; i -= 3) text.insert(i - 3, ",");
+  for (std::size_t i = point; i > first + 3; i -= 3) text.insert(i - 3, 1, ',');
   return text;
 }
 

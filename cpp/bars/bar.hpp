@@ -18,7 +18,16 @@ struct Bar {
 inline constexpr double kMinPrice = 1e-30, kMaxPrice = 1e30, kMaxVolume = 1e30;
 
 /// What can be wrong with a bar; the order is the order in which it is checked.
-enum class BarFault { bad_open, bad_high, bad_low, bad_close, bad_volume, low_above_body, high_below_body, time_not_later };
+enum class BarFault {
+  bad_open,
+  bad_high,
+  bad_low,
+  bad_close,
+  bad_volume,
+  low_above_body,
+  high_below_body,
+  time_not_later
+};
 
 /// The first fault of `bar`, if any. `previous_ns` is the time of the bar before it, if there is one.
 [[nodiscard]] std::optional<BarFault> fault_of(const Bar& bar, std::optional<std::int64_t> previous_ns);

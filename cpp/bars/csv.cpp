@@ -99,7 +99,7 @@ class IsoReader {
     };
     const int hour = pair(11), minute = pair(14), second = pair(17);
     if (text[13] != ':' || text[16] != ':' || hour > 23 || minute > 59 || second > 59) return std::nullopt;
-    if (text[10] != 'T' && text[10] != ' ') return std::nullopt;
+    if (text[10] != 'T' && text[10] != 't' && text[10] != ' ') return std::nullopt;
     return midnight_ns_ + ((hour * 60 + minute) * std::int64_t{60} + second) * kSecondNs;
   }
 
@@ -132,7 +132,8 @@ void split(std::string_view line, std::vector<std::string_view>& fields) {
 
 std::string_view content(std::string_view field) {
   field = trimmed(field);
-  if (field.size() >= 2 && field.front() == '"' && field.back() == '"') field = trimmed(field.substr(1, field.size() - 2));
+  if (field.size() >= 2 && field.front() == '"' && field.back() == '"')
+    field = trimmed(field.substr(1, field.size() - 2));
   return field;
 }
 
@@ -195,8 +196,9 @@ class Reader {
       if (role < kRoles) {
         auto& first = found[static_cast<std::size_t>(role)];
         if (!first.empty())
-          throw InputError(place(1, column) + "two columns give " + std::string(kNames[static_cast<std::size_t>(role)].name) +
-                           ", found '" + first + "' and '" + name + "'");
+          throw InputError(place(1, column) + "two columns give " +
+                           std::string(kNames[static_cast<std::size_t>(role)].name) + ", found '" + first + "' and '" +
+                           name + "'");
         first = name;
       }
       roles_.push_back(role);
@@ -232,8 +234,10 @@ class Reader {
   static Role role_at_fault(BarFault fault) {
     switch (fault) {
       case BarFault::bad_open: return kOpen;
-      case BarFault::bad_high: case BarFault::high_below_body: return kHigh;
-      case BarFault::bad_low: case BarFault::low_above_body: return kLow;
+      case BarFault::bad_high:
+      case BarFault::high_below_body: return kHigh;
+      case BarFault::bad_low:
+      case BarFault::low_above_body: return kLow;
       case BarFault::bad_close: return kClose;
       case BarFault::bad_volume: return kVolume;
       case BarFault::time_not_later: break;
@@ -265,7 +269,8 @@ class Reader {
     split(line, fields_);
     if (fields_.size() != roles_.size()) {
       const bool few = fields_.size() < roles_.size();
-      complaint_ = {few ? "too few fields" : "too many fields", few ? line.size() : offset_of(line, fields_[roles_.size()]),
+      complaint_ = {few ? "too few fields" : "too many fields",
+                    few ? line.size() : offset_of(line, fields_[roles_.size()]),
                     "expected " + std::to_string(roles_.size()) + " fields as in the header, found " +
                         std::to_string(fields_.size())};
       return false;

@@ -14,9 +14,9 @@ enum class OnBadBar { refuse, skip };
 
 /// Lines that were dropped for one reason, and where the first of them was.
 struct SkippedBars {
-  std::string kind;    ///< "high below open or close"
-  std::size_t count;   ///< at least 1
-  std::string first;   ///< "file:line:column: what is wrong, what was found"
+  std::string kind;   ///< "high below open or close"
+  std::size_t count;  ///< at least 1
+  std::string first;  ///< "file:line:column: what is wrong, what was found"
 };
 
 struct CsvBars {

@@ -29,7 +29,8 @@ class LocalClock {
     const date::sys_info info = zone_->get_info(date::sys_seconds(floor<seconds>(nanoseconds(time_ns))));
     // Whole days on both sides of the answer stay inside int64 nanoseconds; the data base speaks of all time.
     const auto clamp = [time_ns](date::sys_seconds edge) {
-      const std::int64_t year_s = 366 * 86'400, now_s = time_ns / kSecondNs, edge_s = edge.time_since_epoch().count();
+      const std::int64_t year_s = std::int64_t{366} * 86'400, now_s = time_ns / kSecondNs,
+                         edge_s = edge.time_since_epoch().count();
       return std::min(std::max(edge_s, now_s - year_s), now_s + year_s) * kSecondNs;
     };
     valid_from_ns_ = clamp(info.begin);
@@ -41,9 +42,7 @@ class LocalClock {
   std::int64_t valid_from_ns_ = 0, valid_until_ns_ = 0, offset_ns_ = 0;
 };
 
-std::int64_t floor_day(std::int64_t local_ns) {
-  return local_ns / kDayNs - (local_ns % kDayNs < 0 ? 1 : 0);
-}
+std::int64_t floor_day(std::int64_t local_ns) { return local_ns / kDayNs - (local_ns % kDayNs < 0 ? 1 : 0); }
 
 bool daily(std::span<const std::int64_t> time_ns) { return median_interval_ns(time_ns) >= kDayNs; }
 

@@ -12,10 +12,10 @@ namespace sentio {
 
 /// A trading calendar: the time zone that decides which day a bar belongs to, and the regular hours in it.
 struct SessionCalendar {
-  std::string name;         ///< "us_equity"
-  std::string zone;         ///< "America/New_York"
-  int open_minute;          ///< minutes after local midnight; 570 is 09:30
-  int close_minute;         ///< exclusive; 960 is 16:00
+  std::string name;  ///< "us_equity"
+  std::string zone;  ///< "America/New_York"
+  int open_minute;   ///< minutes after local midnight; 570 is 09:30
+  int close_minute;  ///< exclusive; 960 is 16:00
 };
 
 /// All calendars: us_equity (09:30-16:00 New York) and utc_day (around the clock).

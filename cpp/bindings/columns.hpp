@@ -33,7 +33,11 @@ struct Columns {
   /// The columns of a sentio_features.Bars.
   static Columns of(const py::object& bars) {
     const auto numbers = [&](const char* name) { return Array<double>(bars.attr(name)); };
-    return {Array<std::int64_t>(bars.attr("ts")), numbers("open"), numbers("high"), numbers("low"), numbers("close"),
+    return {Array<std::int64_t>(bars.attr("ts")),
+            numbers("open"),
+            numbers("high"),
+            numbers("low"),
+            numbers("close"),
             numbers("volume")};
   }
 

@@ -73,7 +73,9 @@ py::array column_named(const py::object& self, const std::string& name) {
 PyBars sliced(const PyBars& self, const py::slice& slice) {
   std::size_t start = 0, stop = 0, step = 0, count = 0;
   if (!slice.compute(self.bars.size(), &start, &stop, &step, &count)) throw py::error_already_set();
-  if (step != 1) throw std::invalid_argument("bars can only be sliced with step 1, found " + std::to_string(static_cast<py::ssize_t>(step)));
+  if (step != 1)
+    throw std::invalid_argument("bars can only be sliced with step 1, found " +
+                                std::to_string(static_cast<py::ssize_t>(step)));
   return copied(self.bars.view().subview(start, count));
 }
 
@@ -124,7 +126,8 @@ void restore(FeatureBuilder& builder, const py::bytes& state) {
   builder.restore(std::as_bytes(std::span(bytes)));
 }
 
-py::array_t<float> build_features_from_spec(const std::string& symbol, const Columns& columns, const std::string& json) {
+py::array_t<float> build_features_from_spec(const std::string& symbol, const Columns& columns,
+                                            const std::string& json) {
   FeatureBuilder builder(FeatureSpec::from_json(json, symbol + " feature spec"));
   return build(builder, columns.view(), py::none());
 }
@@ -135,15 +138,16 @@ py::list op_list() {
     py::list params;
     for (const sentio::Param& param : op.params) {
       if (!param.choices.empty())
-        params.append(py::dict("name"_a = param.name, "default"_a = param.choices[static_cast<std::size_t>(param.fallback)],
+        params.append(py::dict("name"_a = param.name,
+                               "default"_a = param.choices[static_cast<std::size_t>(param.fallback)],
                                "choices"_a = param.choices));
       else if (param.integer)
         params.append(py::dict("name"_a = param.name, "default"_a = static_cast<std::int64_t>(param.fallback),
                                "min"_a = static_cast<std::int64_t>(param.min),
                                "max"_a = static_cast<std::int64_t>(param.max)));
       else
-        params.append(py::dict("name"_a = param.name, "default"_a = param.fallback, "min"_a = param.min,
-                               "max"_a = param.max));
+        params.append(
+            py::dict("name"_a = param.name, "default"_a = param.fallback, "min"_a = param.min, "max"_a = param.max));
     }
     const sentio::ColumnFacts facts = facts_of(op, default_params(op));
     list.append(py::dict("name"_a = op.name, "formula"_a = op.formula, "reference"_a = op.reference,
@@ -186,10 +190,9 @@ PYBIND11_MODULE(sentio_features, module) {
       .def_property_readonly("close", [](const py::object& self) { return column_named(self, "close"); })
       .def_property_readonly("volume", [](const py::object& self) { return column_named(self, "volume"); })
       .def_property_readonly("skipped", &skipped_list)
-      .def_property_readonly("interval_s",
-                             [](const PyBars& self) {
-                               return static_cast<double>(sentio::median_interval_ns(self.bars.time_ns)) / 1e9;
-                             })
+      .def_property_readonly(
+          "interval_s",
+          [](const PyBars& self) { return static_cast<double>(sentio::median_interval_ns(self.bars.time_ns)) / 1e9; })
       .def("__len__", [](const PyBars& self) { return self.bars.size(); })
       .def("__getitem__", &column_named)
       .def("__getitem__", &sliced);
@@ -237,7 +240,8 @@ PYBIND11_MODULE(sentio_features, module) {
   module.def(
       "build_features_from_spec",
       [](const std::string& symbol, const Array<std::int64_t>& ts, const Array<double>& open, const Array<double>& high,
-         const Array<double>& low, const Array<double>& close, const Array<double>& volume, const std::string& spec_json) {
+         const Array<double>& low, const Array<double>& close, const Array<double>& volume,
+         const std::string& spec_json) {
         return build_features_from_spec(symbol, {ts, open, high, low, close, volume}, spec_json);
       },
       "symbol"_a, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "spec_json"_a);

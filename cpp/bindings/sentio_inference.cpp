@@ -29,7 +29,9 @@ using sentio::python::Array;
 using sentio::python::as_span;
 using sentio::python::Columns;
 
-py::object to_python(const nlohmann::ordered_json& json) { return py::module_::import("json").attr("loads")(json.dump()); }
+py::object to_python(const nlohmann::ordered_json& json) {
+  return py::module_::import("json").attr("loads")(json.dump());
+}
 
 nlohmann::json from_python(const py::object& object, const std::string& where) {
   return parse_json(py::module_::import("json").attr("dumps")(object).cast<std::string>(), where);
@@ -62,25 +64,43 @@ Settings settings_of(const py::kwargs& kwargs, const std::string& session) {
   RunOptions& run = settings.run;
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
-  std::vector<std::string> known = {"symbol",       "costs",      "capital",       "max_exposure", "begin", "end",
-                                    "fractional",   "session",    "flat_at_close", "synthetic"};
+  std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure",  "begin",
+                                    "end",    "fractional", "session", "flat_at_close", "synthetic"};
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
-    if (name == "symbol") settings.symbol = value.cast<std::string>();
-    else if (name == "costs") run.broker.costs = find_costs(py::str(value).cast<std::string>());
-    else if (name == "capital") run.broker.capital = value.cast<double>();
-    else if (name == "max_exposure") run.broker.max_exposure = value.cast<double>();
-    else if (name == "fractional") run.broker.fractional = value.cast<bool>();
-    else if (name == "flat_at_close") run.flat_at_close = value.cast<bool>();
-    else if (name == "begin") run.begin = value.cast<std::size_t>();
-    else if (name == "end") run.end = value.cast<std::optional<std::size_t>>();
-    else if (name == "session") run.calendar = session_calendar(value.cast<std::string>());
-    else if (name == "synthetic") settings.synthetic = from_python(py::reinterpret_borrow<py::object>(value), "synthetic");
-    else throw py::type_error("unknown argument '" + name + "'" + did_you_mean(name, known));
+    if (name == "symbol")
+      settings.symbol = value.cast<std::string>();
+    else if (name == "costs")
+      run.broker.costs = find_costs(py::str(value).cast<std::string>());
+    else if (name == "capital")
+      run.broker.capital = value.cast<double>();
+    else if (name == "max_exposure")
+      run.broker.max_exposure = value.cast<double>();
+    else if (name == "fractional")
+      run.broker.fractional = value.cast<bool>();
+    else if (name == "flat_at_close")
+      run.flat_at_close = value.cast<bool>();
+    else if (name == "begin")
+      run.begin = value.cast<std::size_t>();
+    else if (name == "end")
+      run.end = value.cast<std::optional<std::size_t>>();
+    else if (name == "session")
+      run.calendar = session_calendar(value.cast<std::string>());
+    else if (name == "synthetic")
+      settings.synthetic = from_python(py::reinterpret_borrow<py::object>(value), "synthetic");
+    else
+      throw py::type_error("unknown argument '" + name + "'" + did_you_mean(name, known));
   }
   require_valid(run.broker);
   return settings;
 }
+
+/// What a report says of the strategy.
+struct Identity {
+  nlohmann::ordered_json strategy;
+  std::vector<std::string> notes = {};
+  std::size_t warmup = 0;
+};
 
 template <class T>
 py::array_t<T> array_of(std::size_t size, const auto& value_at) {
@@ -98,9 +118,10 @@ py::dict series_of(const Run& run, BarsView bars) {
   const auto column = [&](const std::vector<double>& values) {
     return array_of<double>(run.size(), [&](std::size_t i) { return values[i]; });
   };
-  return py::dict("ts"_a = array_of<std::int64_t>(run.size(), [&](std::size_t i) { return bars.time_ns[run.begin + i]; }),
-                  "exposure"_a = decided(&Decision::exposure), "probability"_a = decided(&Decision::probability),
-                  "equity"_a = column(run.equity), "position"_a = column(run.position), "borrow"_a = column(run.borrow));
+  return py::dict(
+      "ts"_a = array_of<std::int64_t>(run.size(), [&](std::size_t i) { return bars.time_ns[run.begin + i]; }),
+      "exposure"_a = decided(&Decision::exposure), "probability"_a = decided(&Decision::probability),
+      "equity"_a = column(run.equity), "position"_a = column(run.position), "borrow"_a = column(run.borrow));
 }
 
 py::dict fills_of(const Run& run) {
@@ -110,18 +131,25 @@ py::dict fills_of(const Run& run) {
   return py::dict(
       "ts"_a = array_of<std::int64_t>(run.fills.size(), [&](std::size_t i) { return run.fills[i].time_ns; }),
       "at_close"_a = array_of<bool>(run.fills.size(), [&](std::size_t i) { return run.fills[i].at == FillAt::close; }),
-      "quantity"_a = column(&Fill::quantity), "reference"_a = column(&Fill::reference), "price"_a = column(&Fill::price),
-      "commission"_a = column(&Fill::commission), "spread_cost"_a = column(&Fill::spread_cost),
-      "slippage_cost"_a = column(&Fill::slippage_cost), "borrow"_a = column(&Fill::borrow),
-      "position"_a = column(&Fill::position), "cash"_a = column(&Fill::cash));
+      "quantity"_a = column(&Fill::quantity), "reference"_a = column(&Fill::reference),
+      "price"_a = column(&Fill::price), "commission"_a = column(&Fill::commission),
+      "spread_cost"_a = column(&Fill::spread_cost), "slippage_cost"_a = column(&Fill::slippage_cost),
+      "borrow"_a = column(&Fill::borrow), "position"_a = column(&Fill::position), "cash"_a = column(&Fill::cash));
 }
 
 py::object report_of(const std::string& verb, BarsView bars, Run run, const Settings& settings, const Context& context,
-                     nlohmann::ordered_json identity, std::size_t warmup) {
+                     Identity identity) {
   Analysis analysis = analyse(run, bars, settings.run, context);
-  Subject subject{.verb = verb, .program_version = SENTIO_VERSION, .symbol = settings.symbol, .bars_file = "",
-                  .skipped = {}, .synthetic = settings.synthetic, .strategy = std::move(identity), .strategy_label = "",
-                  .warmup = warmup};
+  Subject subject{.verb = verb,
+                  .program_version = SENTIO_VERSION,
+                  .symbol = settings.symbol,
+                  .bars_file = "",
+                  .skipped = {},
+                  .synthetic = settings.synthetic,
+                  .strategy = std::move(identity.strategy),
+                  .strategy_label = "",
+                  .notes = std::move(identity.notes),
+                  .warmup = identity.warmup};
   const Report report{std::move(subject), bars, settings.run, std::move(run), std::move(analysis)};
   py::object document = to_python(to_json(report));
   document["series"] = series_of(report.run, bars);
@@ -149,7 +177,8 @@ py::object simulate(const py::object& bars, const Array<double>& probability, co
     run = run_decisions(view, std::move(decisions), settings.run);
   }
   const Context context{.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}};
-  return report_of("simulate", view, std::move(run), settings, context, {{"name", "simulate"}, {"rule", rule.to_json()}}, 0);
+  return report_of("simulate", view, std::move(run), settings, context,
+                   {.strategy = {{"name", "simulate"}, {"rule", rule.to_json()}}});
 }
 
 /// Gives a strategy its bars one by one, as live trading does.
@@ -168,7 +197,8 @@ class BarByBar final : public Strategy {
 std::string params_text(const py::dict& params) {
   std::string text;
   for (const auto& [key, value] : params)  // lower() turns True into the true that rules read
-    text += (text.empty() ? "" : ",") + key.cast<std::string>() + "=" + py::str(value).attr("lower")().cast<std::string>();
+    text +=
+        (text.empty() ? "" : ",") + key.cast<std::string>() + "=" + py::str(value).attr("lower")().cast<std::string>();
   return text;
 }
 
@@ -178,14 +208,16 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
   const BarsView view = columns.view();
   require_valid(view);
   std::unique_ptr<Strategy> runner;
-  nlohmann::ordered_json identity;
+  Identity identity;
   std::optional<DataSpans> spans;
   std::string session = "us_equity";
   if (strategy == "tfa") {
     if (!artifact) throw std::invalid_argument("strategy 'tfa' needs artifact=, the model that it trades");
     if (!params.empty()) throw std::invalid_argument("strategy 'tfa' takes no params, its rule stands in the artifact");
     runner = std::make_unique<TFAStrategy>(*artifact);
-    identity = {{"name", "tfa"}, {"artifact", artifact->folder().filename().string()}};
+    identity.strategy = {{"name", "tfa"}, {"artifact", artifact->folder().filename().string()}};
+    identity.notes = artifact->warnings();
+    if (artifact->trained_on_synthetic()) identity.notes.emplace_back("The model was trained on SYNTHETIC bars.");
     spans = artifact->spans();
     if (!artifact->session().empty()) session = artifact->session();
   } else {
@@ -197,18 +229,19 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     }
     const StrategyParams values = parse_params(*row, params_text(params));
     runner = row->make(values);
-    identity = {{"name", row->name}, {"params", params_json(*row, values)}};
+    identity.strategy = {{"name", row->name}, {"params", params_json(*row, values)}};
   }
   const Settings settings = settings_of(kwargs, session);
   if (bar_by_bar) runner = std::make_unique<BarByBar>(std::move(runner));
-  const auto warmup = static_cast<std::size_t>(runner->warmup());
+  identity.warmup = static_cast<std::size_t>(runner->warmup());
   Run run;
   {
     const py::gil_scoped_release release;
+    const ModelThreads one(1);
     run = sentio::run(view, *runner, settings.run);
   }
   const Context context{.spans = spans, .synthetic = !settings.synthetic.is_null(), .periods = {}};
-  return report_of("backtest", view, std::move(run), settings, context, std::move(identity), warmup);
+  return report_of("backtest", view, std::move(run), settings, context, std::move(identity));
 }
 
 /// InputError is sentio_features' own; ArtifactError is one of its kind.
@@ -237,7 +270,8 @@ PYBIND11_MODULE(sentio_inference, module) {
   py::module_::import("torch");  // first, so that one copy of LibTorch is loaded
   register_errors(module);
 
-  py::class_<Artifact>(module, "Artifact", "A trained model with all that it needs, loaded from its folder and verified.")
+  py::class_<Artifact>(module, "Artifact",
+                       "A trained model with all that it needs, loaded from its folder and verified.")
       .def_static("load", &Artifact::load, "folder"_a)
       .def_property_readonly("folder", &Artifact::folder)
       .def_property_readonly("metadata", [](const Artifact& self) { return to_python(self.metadata()); })

@@ -58,6 +58,7 @@ bool has_models() { return true; }
 ReadyStrategy load_model(const StrategyArguments& arguments) {
   auto strategy = std::make_unique<TFAStrategy>(
       TFACfg{.artifacts_dir = arguments.artifacts, .model_id = arguments.model, .version = arguments.version});
+  static const ModelThreads one(1);  // for the rest of the program
   const Artifact& artifact = strategy->artifact();
   const json data = at(artifact.metadata(), "data");
   ReadyStrategy ready;
@@ -71,6 +72,7 @@ ReadyStrategy load_model(const StrategyArguments& arguments) {
   if (const json interval = at(data, "bar_interval_s"); interval.is_number()) {
     ready.bar_interval_s = interval.get<double>();
   }
+  ready.trained_on_synthetic = artifact.trained_on_synthetic();
   ready.warnings = artifact.warnings();
   ready.strategy = std::move(strategy);
   return ready;

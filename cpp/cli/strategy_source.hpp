@@ -30,6 +30,7 @@ struct ReadyStrategy {
   std::string session = "us_equity";     ///< of a model's data, where it says so
   std::vector<std::string> symbols;      ///< that a model was trained on, where it says so
   std::optional<double> bar_interval_s;  ///< of a model's data, where it says so
+  bool trained_on_synthetic = false;     ///< whether a model was trained on generated bars
   std::vector<std::string> warnings;     ///< what could not be verified of a model
 };
 

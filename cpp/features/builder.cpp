@@ -106,7 +106,8 @@ void FeatureBuilder::push(const Bar& bar, std::span<float> row) {
                                 std::to_string(row.size()));
   require_valid(bar, last_ns_);
   if (filled_ == kBlock) slide();
-  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1}, {&bar.high, 1}, {&bar.low, 1}, {&bar.close, 1}, {&bar.volume, 1}};
+  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1},  {&bar.high, 1},
+                     {&bar.low, 1},     {&bar.close, 1}, {&bar.volume, 1}};
   advance(one, row.data());
 }
 
@@ -122,8 +123,8 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
     Node& node = nodes[i];
     double* const result = column(Graph::output(i)) + filled_;
     // Bars before the node's inputs are defined; what lies there is read by nobody and kept equal for state().
-    const auto early = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(node.start - seen_, 0, static_cast<std::int64_t>(count)));
+    const auto early =
+        static_cast<std::size_t>(std::clamp<std::int64_t>(node.start - seen_, 0, static_cast<std::int64_t>(count)));
     std::fill_n(result, early, 0.0);
     if (early == count) continue;
     std::array<const double*, kMaxInputs> in;

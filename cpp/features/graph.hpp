@@ -25,9 +25,9 @@ struct Node {
 
 /// What is known of a column before any bar is seen.
 struct ColumnFacts {
-  int first = 0;         ///< the first bar at which the column is defined
-  int history = 0;       ///< older values that its readers need
-  int settle = 0;        ///< bars after which the start of the data no longer shows; kNever if it always does
+  int first = 0;    ///< the first bar at which the column is defined
+  int history = 0;  ///< older values that its readers need
+  int settle = 0;   ///< bars after which the start of the data no longer shows; kNever if it always does
   bool recursive = false;
 };
 

@@ -23,7 +23,7 @@ namespace sentio {
   // An arithmetic shift by 52, written without one.
   const std::uint64_t k_bits = ((above + (std::uint64_t{1} << 63)) >> 52) - 2048;
   const double k = std::bit_cast<double>(kMagicBits + k_bits) - kMagic;
-  const double m = std::bit_cast<double>(bits - (above & kExponent));
+  const auto m = std::bit_cast<double>(bits - (above & kExponent));
 
   const double f = m - 1.0;
   const double s = f / (2.0 + f);

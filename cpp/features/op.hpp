@@ -13,15 +13,17 @@ namespace sentio {
 /// A parameter of an op, as it is written in a spec.
 struct Param {
   std::string name;
-  double fallback;                       ///< the value where a spec gives none; of a choice, its index
-  double min = 0.0, max = 0.0;           ///< inclusive
+  double fallback;              ///< the value where a spec gives none; of a choice, its index
+  double min = 0.0, max = 0.0;  ///< inclusive
   bool integer = true;
   std::vector<std::string> choices = {};  ///< the allowed words, for a parameter that is a word
 };
 
 /// A whole number of bars.
 [[nodiscard]] inline Param window_param(int fallback, int min = 1, int max = 10'000) {
-  return {.name = "window", .fallback = static_cast<double>(fallback), .min = static_cast<double>(min),
+  return {.name = "window",
+          .fallback = static_cast<double>(fallback),
+          .min = static_cast<double>(min),
           .max = static_cast<double>(max)};
 }
 

@@ -27,9 +27,22 @@ std::vector<Op> arithmetic_ops();
 namespace {
 
 constexpr Family kFamilies[] = {
-    return_ops,    average_ops,          dispersion_ops,      extreme_ops,        rsi_ops,       atr_ops,
-    directional_ops, cci_ops,            stochastic_ops,      mfi_ops,            bollinger_ops, macd_ops,
-    range_volatility_ops, cumulative_flow_ops, microstructure_ops, arithmetic_ops,
+    return_ops,
+    average_ops,
+    dispersion_ops,
+    extreme_ops,
+    rsi_ops,
+    atr_ops,
+    directional_ops,
+    cci_ops,
+    stochastic_ops,
+    mfi_ops,
+    bollinger_ops,
+    macd_ops,
+    range_volatility_ops,
+    cumulative_flow_ops,
+    microstructure_ops,
+    arithmetic_ops,
 };
 
 std::vector<Op> all_ops() {

@@ -91,7 +91,8 @@ std::string joined(const std::vector<std::string>& words) {
 /// Reads one document; every message begins with where the fault is.
 class SpecReader {
  public:
-  SpecReader(std::string_view text, std::string where) : where_(std::move(where)), document_(parse_json(text, where_)) {}
+  SpecReader(std::string_view text, std::string where)
+      : where_(std::move(where)), document_(parse_json(text, where_)) {}
 
   FeatureSpec read() {
     require_object(document_, "");
@@ -116,7 +117,8 @@ class SpecReader {
 
   void require_known(const json& object, const std::string& path, const std::vector<std::string>& known) const {
     for (const auto& [key, value] : object.items())
-      if (std::ranges::find(known, key) == known.end()) fail(path, "unknown key '" + key + "'" + did_you_mean(key, known));
+      if (std::ranges::find(known, key) == known.end())
+        fail(path, "unknown key '" + key + "'" + did_you_mean(key, known));
   }
 
   const json& member(const json& object, const std::string& path, const char* key) const {
@@ -152,8 +154,13 @@ class SpecReader {
     if (op == nullptr) fail(path + ".op", "unknown op '" + op_name + "'" + did_you_mean(op_name, op_names()));
     require_known(object, path, allowed_keys(*op));
 
-    Feature feature{.name = name, .op = op, .params = {}, .sources = read_sources(object, path, *op),
-                    .form = read_form(object, path), .emitted = read_flag(object, path, "emit", true), .column = 0};
+    Feature feature{.name = name,
+                    .op = op,
+                    .params = {},
+                    .sources = read_sources(object, path, *op),
+                    .form = read_form(object, path),
+                    .emitted = read_flag(object, path, "emit", true),
+                    .column = 0};
     for (const Param& param : op->params) feature.params.push_back(read_param(object, path, param));
 
     std::vector<Column> columns;
@@ -207,15 +214,17 @@ class SpecReader {
     const json& value = *found;
     const std::string here = path + "." + param.name;
     if (!param.choices.empty()) {
-      const auto choice = value.is_string() ? std::ranges::find(param.choices, value.get<std::string>()) : param.choices.end();
-      if (choice == param.choices.end()) fail(here, "must be one of " + joined(param.choices) + ", found " + shown(value));
+      const auto choice =
+          value.is_string() ? std::ranges::find(param.choices, value.get<std::string>()) : param.choices.end();
+      if (choice == param.choices.end())
+        fail(here, "must be one of " + joined(param.choices) + ", found " + shown(value));
       return static_cast<double>(choice - param.choices.begin());
     }
     const double number = value.is_number() ? value.get<double>() : std::nan("");
     const bool whole = !param.integer || number == std::floor(number);
     if (!(number >= param.min && number <= param.max && whole))
-      fail(here, std::string("must be a ") + (param.integer ? "whole " : "") + "number in [" + format_number(param.min) +
-                     ", " + format_number(param.max) + "], found " + shown(value));
+      fail(here, std::string("must be a ") + (param.integer ? "whole " : "") + "number in [" +
+                     format_number(param.min) + ", " + format_number(param.max) + "], found " + shown(value));
     return number;
   }
 
@@ -264,8 +273,8 @@ class SpecReader {
     if (policy.contains("emit_from_index")) {
       const json& index = policy["emit_from_index"];
       if (!index.is_number_integer() || index.get<double>() < 0.0 || index.get<double>() > kLargestEmitFrom)
-        fail(path + ".emit_from_index", "must be a whole number in [0, " + std::to_string(kLargestEmitFrom) +
-                                            "], found " + shown(index));
+        fail(path + ".emit_from_index",
+             "must be a whole number in [0, " + std::to_string(kLargestEmitFrom) + "], found " + shown(index));
       spec_.emit_from_ = index.get<int>();
     }
     if (policy.contains("pad_value")) {
@@ -280,18 +289,21 @@ class SpecReader {
     std::vector<std::string> late;
     for (const Feature& feature : spec_.features_) {
       const int first = spec_.graph_.facts(feature.column).first;
-      if (feature.emitted && first > spec_.emit_from_) late.push_back(feature.name + " (" + std::to_string(first) + ")");
+      if (feature.emitted && first > spec_.emit_from_)
+        late.push_back(feature.name + " (" + std::to_string(first) + ")");
     }
     if (late.empty()) return;
-    spec_.warnings_.push_back(where_ + ": alignment_policy.emit_from_index " + std::to_string(spec_.emit_from_) +
-                              " comes before these features are defined, whose cells hold pad_value until then: " +
-                              joined(late));
+    spec_.warnings_.push_back(
+        where_ + ": alignment_policy.emit_from_index " + std::to_string(spec_.emit_from_) +
+        " comes before these features are defined, whose cells hold pad_value until then: " + joined(late));
   }
 
   [[nodiscard]] json canonical() const {
     json features = json::array();
     for (const Feature& feature : spec_.features_) {
-      json object = {{"name", feature.name}, {"op", feature.op->name}, {"emit", feature.emitted},
+      json object = {{"name", feature.name},
+                     {"op", feature.op->name},
+                     {"emit", feature.emitted},
                      {"as", kForms[static_cast<std::size_t>(feature.form)]}};
       if (feature.op->sources == 1) object["source"] = feature.sources[0];
       if (feature.op->sources == 2) object["sources"] = feature.sources;
@@ -299,7 +311,9 @@ class SpecReader {
         object[feature.op->params[i].name] = param_json(feature.op->params[i], feature.params[i]);
       features.push_back(std::move(object));
     }
-    return {{"schema_version", "1.0"}, {"features", std::move(features)}, {"dtype", "float32"},
+    return {{"schema_version", "1.0"},
+            {"features", std::move(features)},
+            {"dtype", "float32"},
             {"alignment_policy", {{"emit_from_index", spec_.emit_from_}, {"pad_value", spec_.pad_value_}}}};
   }
 
@@ -328,9 +342,7 @@ std::vector<Column> FeatureSpec::emitted_columns() const {
   return columns;
 }
 
-std::optional<int> FeatureSpec::settle() const {
-  return settle_ < kNever ? std::optional(settle_) : std::nullopt;
-}
+std::optional<int> FeatureSpec::settle() const { return settle_ < kNever ? std::optional(settle_) : std::nullopt; }
 
 std::string FeatureSpec::resolved() const {
   json document = json::parse(canonical_);

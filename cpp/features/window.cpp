@@ -96,7 +96,8 @@ struct Smaller {
   bool operator==(const Smaller&) const = default;
 };
 
-/// Splits n into an older and a newer part: halves for powers of two, else all binary digits but the last, and the last.
+/// Splits n into an older and a newer part: halves for powers of two, else all binary digits but the last, and the
+/// last.
 struct Parts {
   int older, newer;
 };

@@ -17,8 +17,8 @@ using json = nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr int kSchemaMajor = 1;
-constexpr double kProbeTolerance = 1e-5;       ///< of max(1, |logit|): kernels of other processors round differently
-constexpr int kDefaultSequenceLength = 64;     ///< of artifacts that state no length
+constexpr double kProbeTolerance = 1e-5;    ///< of max(1, |logit|): kernels of other processors round differently
+constexpr int kDefaultSequenceLength = 64;  ///< of artifacts that state no length
 constexpr int kLongestSequence = 100'000;
 
 }  // namespace
@@ -86,13 +86,15 @@ class ArtifactReader {
   }
 
   void check_schema() const {
-    if (!metadata_.is_object()) throw ArtifactError(metadata_path_.string() + ": must hold an object, found " + shown(metadata_));
+    if (!metadata_.is_object())
+      throw ArtifactError(metadata_path_.string() + ": must hold an object, found " + shown(metadata_));
     const auto found = metadata_.find("schema_version");
     if (found == metadata_.end()) fail("schema_version", "is missing; this program reads version 1");
     if (!found->is_string()) fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
     const std::string version = found->get<std::string>();
     const auto major = parse_number(version.substr(0, version.find('.')));
-    if (!major || *major != std::floor(*major)) fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
+    if (!major || *major != std::floor(*major))
+      fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
     if (*major != kSchemaMajor)
       fail("schema_version", "this program reads version " + std::to_string(kSchemaMajor) + ", found " + shown(*found) +
                                  (*major > kSchemaMajor ? "; a newer program wrote it" : ""));
@@ -114,7 +116,8 @@ class ArtifactReader {
         fail(std::string("expects.") + key, "must be " + value.dump() + ", found " + shown(found));
     };
     if (const json& hash = expected("spec_hash"); hash != spec.hash())
-      fail("expects.spec_hash", "does not fit feature_spec.json: found " + hash.dump() + ", computed \"" + spec.hash() + "\"");
+      fail("expects.spec_hash",
+           "does not fit feature_spec.json: found " + hash.dump() + ", computed \"" + spec.hash() + "\"");
     require("emit_from", spec.emit_from());
     require("pad_value", spec.pad_value());
     require("dtype", "float32");
@@ -130,8 +133,8 @@ class ArtifactReader {
         fail("expects.feature_names[" + std::to_string(i) + "]",
              "must be '" + emitted[i] + "' as in feature_spec.json, found " + shown(names[i]));
     if (names.size() != emitted.size())
-      fail("expects.feature_names", "must hold " + std::to_string(emitted.size()) + " names, found " +
-                                        std::to_string(names.size()));
+      fail("expects.feature_names",
+           "must hold " + std::to_string(emitted.size()) + " names, found " + std::to_string(names.size()));
   }
 
   void check_files() {
@@ -147,8 +150,8 @@ class ArtifactReader {
       require_file(folder_ / name);
       const std::string computed = "sha256:" + sha256_of_file(folder_ / name);
       if (hash != computed)
-        throw ArtifactError((folder_ / name).string() + ": is not the file that was saved: its hash is " + computed + ", " +
-                            metadata_path_.filename().string() + " states " + shown(hash));
+        throw ArtifactError((folder_ / name).string() + ": is not the file that was saved: its hash is " + computed +
+                            ", " + metadata_path_.filename().string() + " states " + shown(hash));
     }
     for (const char* const name : {"model.pt", "feature_spec.json", "probe.json"})
       if (!files->contains(name) && fs::exists(folder_ / name))
@@ -168,7 +171,9 @@ class ArtifactReader {
       warn(metadata_path_.string() + ": does not say which bars the model was trained on");
       return {};
     }
-    return {.train = read_span(*data, "train"), .validation = read_span(*data, "validation"), .test = read_span(*data, "test")};
+    return {.train = read_span(*data, "train"),
+            .validation = read_span(*data, "validation"),
+            .test = read_span(*data, "test")};
   }
 
   std::optional<TimeSpan> read_span(const json& data, const char* part) const {
@@ -179,7 +184,8 @@ class ArtifactReader {
       if (!parsed) fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
       return *parsed;
     };
-    if (!span->is_array() || span->size() != 2) fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
+    if (!span->is_array() || span->size() != 2)
+      fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
     return TimeSpan{time((*span)[0]), time((*span)[1])};
   }
 
@@ -190,7 +196,8 @@ class ArtifactReader {
       if (length == 0 && expects.contains(key))
         length = whole_number(std::string("expects.") + key, expects[key], 1, kLongestSequence);
     const InputShape flat{.sequence = false, .sequence_length = 1, .width = width};
-    const InputShape sequence{.sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
+    const InputShape sequence{
+        .sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
     if (!expects.contains("layout")) {
       warn(metadata_path_.string() + ": states no layout; it was found by trying");
       try {
@@ -221,11 +228,14 @@ class ArtifactReader {
   void replay_probe(const Artifact& artifact) {
     const fs::path path = folder_ / "probe.json";
     if (!fs::exists(path)) {
-      warn(folder_.string() + ": has no probe.json, so the model's logits cannot be compared with those of its training");
+      warn(folder_.string() +
+           ": has no probe.json, so the model's logits cannot be compared with those of its training");
       return;
     }
     const json probe = parse_json(read_file(path), path.string());
-    const auto refuse = [&](const std::string& what) -> ArtifactError { return ArtifactError(path.string() + ": " + what); };
+    const auto refuse = [&](const std::string& what) -> ArtifactError {
+      return ArtifactError(path.string() + ": " + what);
+    };
     if (!probe.is_object() || !probe.contains("inputs") || !probe.contains("logits"))
       throw refuse("must hold the keys inputs and logits");
     std::vector<float> inputs, expected_logits;
@@ -233,8 +243,8 @@ class ArtifactReader {
     flatten(probe["logits"], expected_logits, path);
     const auto row = static_cast<std::size_t>(artifact.shape_.sequence_length * artifact.shape_.width);
     if (expected_logits.empty() || inputs.size() != expected_logits.size() * row)
-      throw refuse("must hold " + std::to_string(row) + " inputs for each logit, found " + std::to_string(inputs.size()) +
-                   " for " + std::to_string(expected_logits.size()));
+      throw refuse("must hold " + std::to_string(row) + " inputs for each logit, found " +
+                   std::to_string(inputs.size()) + " for " + std::to_string(expected_logits.size()));
     std::vector<float> found(expected_logits.size());
     artifact.logits(inputs, found);
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -275,6 +285,11 @@ std::string Artifact::session() const {
   if (data == metadata_.end() || !data->is_object()) return "";
   const json session = data->value("session", json(""));
   return session.is_string() ? session.get<std::string>() : "";
+}
+
+bool Artifact::trained_on_synthetic() const {
+  const auto data = metadata_.find("data");
+  return data != metadata_.end() && data->is_object() && data->value("synthetic", json(false)) == true;
 }
 
 int Artifact::warmup() const { return std::max(spec_.emit_from(), spec_.warmup()) + shape_.sequence_length - 1; }

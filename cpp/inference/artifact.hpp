@@ -27,8 +27,8 @@ class Artifact {
   /// Loads `artifacts/<MODEL_ID>/<version>/` and checks it: schema, dimension, feature names, spec hash, padding, file
   /// hashes, decision rule, the model's shape, and the probe to within 1e-5 of the logit's scale.
   ///
-  /// Folders of earlier schemas load too (`model.meta.json`, no probe, no decision, no layout); what could not be verified
-  /// then is in `warnings()`.
+  /// Folders of earlier schemas load too (`model.meta.json`, no probe, no decision, no layout); what could not be
+  /// verified then is in `warnings()`.
   ///
   /// @throws ArtifactError naming the file, what was found and what would be right.
   [[nodiscard]] static Artifact load(const std::filesystem::path& folder);
@@ -42,6 +42,9 @@ class Artifact {
 
   /// What the metadata says the model was trained in, "us_equity"; empty if it does not.
   [[nodiscard]] std::string session() const;
+
+  /// Whether the metadata says that the model was trained on generated bars.
+  [[nodiscard]] bool trained_on_synthetic() const;
 
   /// Rows of features that one logit needs, 1 for layout BF.
   [[nodiscard]] int sequence_length() const { return shape_.sequence_length; }

@@ -78,6 +78,7 @@ void TorchModel::forward(std::span<const float> windows, const InputShape& shape
     if (!std::isfinite(logit)) throw ModelError("must give finite logits, found " + std::to_string(logit));
 }
 
-void set_model_threads(int count) { at::set_num_threads(count); }
+ModelThreads::ModelThreads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
+ModelThreads::~ModelThreads() { at::set_num_threads(before_); }
 
 }  // namespace sentio

@@ -41,7 +41,17 @@ class TorchModel {
   std::unique_ptr<Impl> impl_;
 };
 
-/// How many threads one forward pass may use, in the whole process.
-void set_model_threads(int count);
+/// Limits the threads of forward passes, in the whole process, while it lives. A small network loses more by waking
+/// threads than it gains.
+class ModelThreads {
+ public:
+  explicit ModelThreads(int count);
+  ~ModelThreads();
+  ModelThreads(const ModelThreads&) = delete;
+  ModelThreads& operator=(const ModelThreads&) = delete;
+
+ private:
+  int before_;
+};
 
 }  // namespace sentio

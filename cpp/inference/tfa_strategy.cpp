@@ -26,7 +26,8 @@ TFAStrategy::TFAStrategy(Artifact artifact)
 }
 
 Decision TFAStrategy::on_bar(const Bar& bar) {
-  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1}, {&bar.high, 1}, {&bar.low, 1}, {&bar.close, 1}, {&bar.volume, 1}};
+  const BarsView one{{&bar.time_ns, 1}, {&bar.open, 1},  {&bar.high, 1},
+                     {&bar.low, 1},     {&bar.close, 1}, {&bar.volume, 1}};
   Decision decision;
   decide_block(one, {&decision, 1});
   return decision;

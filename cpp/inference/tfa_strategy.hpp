@@ -27,7 +27,7 @@ class TFAStrategy final : public Strategy {
   explicit TFAStrategy(Artifact artifact);
 
   [[nodiscard]] std::string_view name() const override { return "tfa"; }
-  [[nodiscard]] int warmup() const override { return artifact_.warmup(); }
+  [[nodiscard]] int warmup() const override { return artifact_.warmup() + 1; }
   [[nodiscard]] Decision on_bar(const Bar& bar) override;
 
   /// The same in blocks: features of many bars, then one forward pass over many windows. Features have the same bits as
@@ -43,8 +43,8 @@ class TFAStrategy final : public Strategy {
   Artifact artifact_;
   FeatureBuilder builder_;
   DecisionRule rule_;
-  std::vector<float> rows_;      ///< the rows before the block that its first window needs, then the block's
-  std::vector<float> windows_;   ///< gathered windows, where one needs several rows
+  std::vector<float> rows_;     ///< the rows before the block that its first window needs, then the block's
+  std::vector<float> windows_;  ///< gathered windows, where one needs several rows
   std::vector<float> logits_;
 };
 

@@ -64,32 +64,23 @@ class Artifact:
             ArtifactError: the model fails.
         """
 
-class Settings(TypedDict, total=False):
+class SimulationSettings(TypedDict, total=False):
     """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar."""
 
     symbol: str
+    capital: float
+    max_exposure: float
+    fractional: bool
+    flat_at_close: bool
+    session: str
+    begin: int
+    end: int | None
+    synthetic: Mapping[str, Any] | None
+
+class Settings(SimulationSettings, total=False):
+    """The same, with the cost model: a shipped name or a file."""
+
     costs: str | PathLike[str]
-    capital: float
-    max_exposure: float
-    fractional: bool
-    flat_at_close: bool
-    session: str
-    begin: int
-    end: int | None
-    synthetic: Mapping[str, Any] | None
-
-class SimulationSettings(TypedDict, total=False):
-    """As Settings; `costs` is an argument of its own."""
-
-    symbol: str
-    capital: float
-    max_exposure: float
-    fractional: bool
-    flat_at_close: bool
-    session: str
-    begin: int
-    end: int | None
-    synthetic: Mapping[str, Any] | None
 
 def simulate(
     bars: Bars,

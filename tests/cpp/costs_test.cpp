@@ -8,6 +8,7 @@
 
 #include "bars/error.hpp"
 #include "bars/file.hpp"
+#include "scratch.hpp"
 
 using namespace sentio;
 
@@ -18,21 +19,15 @@ const std::filesystem::path kShipped = std::filesystem::path(SENTIO_SOURCE_DIR) 
 /// A cost file with this content, gone at the end of the test.
 class CostFile {
  public:
-  explicit CostFile(const std::string& content)
-      : path_(std::filesystem::temp_directory_path() / "sentio_costs_test.json") {
-    write_file(path_, content);
-  }
-  ~CostFile() { std::filesystem::remove(path_); }
-  CostFile(const CostFile&) = delete;
-  CostFile& operator=(const CostFile&) = delete;
+  explicit CostFile(const std::string& content) { write_file(path(), content); }
 
   void check_refused(const std::string& what) const {
-    CHECK_THROWS_WITH_AS((void)read_costs(path_), (path_.string() + what).c_str(), InputError);
+    CHECK_THROWS_WITH_AS((void)read_costs(path()), (path().string() + what).c_str(), InputError);
   }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return file_.path(); }
 
  private:
-  std::filesystem::path path_;
+  test::Scratch file_{"costs.json"};
 };
 
 }  // namespace
@@ -69,7 +64,7 @@ TEST_CASE("costs are found by name and by file") {
   CHECK(find_costs("crypto_spot").commission_bps == 10.0);
   const CostFile file(R"({"commission_bps": 3})");
   const CostModel costs = find_costs(file.path().string());
-  CHECK(costs == CostModel{.name = "sentio_costs_test", .commission_bps = 3.0});
+  CHECK(costs == CostModel{.name = file.path().stem().string(), .commission_bps = 3.0});
   CHECK_THROWS_WITH_AS((void)find_costs("us_equty"),
                        "costs 'us_equty' are neither a file nor a shipped model; did you mean 'us_equity'?",
                        std::invalid_argument);

@@ -14,6 +14,7 @@
 #include "bars/file.hpp"
 #include "bars/sha256.hpp"
 #include "market.hpp"
+#include "scratch.hpp"
 
 using namespace sentio;
 using namespace sentio::test;
@@ -72,18 +73,6 @@ void check_width(const std::string& text) {
     CHECK_FALSE(line.ends_with(' '));
   }
 }
-
-class Folder {
- public:
-  Folder() : path_(fs::temp_directory_path() / "sentio_report_test") { fs::remove_all(path_); }
-  ~Folder() { fs::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
 
 }  // namespace
 
@@ -212,7 +201,7 @@ TEST_CASE("no line of the table is wider than 100 columns, and only colour adds 
 }
 
 TEST_CASE("the report folder holds four files and replaces only an earlier report") {
-  const Folder folder;
+  const Scratch folder("report");
   const Report report = report_of(session_bars());
   write_folder(report, folder.path());
   write_folder(report, folder.path() / "");  // with a slash at its end, over the first
@@ -221,10 +210,10 @@ TEST_CASE("the report folder holds four files and replaces only an earlier repor
   CHECK(files == 4);
   CHECK(read_file(folder.path() / "fills.csv") == fills_csv(report.run));
   CHECK(read_file(folder.path() / "report.json") == to_json(report).dump(2) + "\n");
-  for (const auto& entry : fs::directory_iterator(folder.path().parent_path())) {
-    const std::string name = entry.path().filename().string();
-    CHECK_FALSE((name.starts_with("sentio_report_test.part") || name.starts_with("sentio_report_test.old")));
-  }
+  CHECK(std::ranges::none_of(fs::directory_iterator(folder.path().parent_path()), [&](const auto& entry) {
+    const std::string name = entry.path().filename().string(), own = folder.path().filename().string();
+    return name != own && name.starts_with(own);
+  }));
   write_file(folder.path() / "mine.txt", "keep");
   CHECK_THROWS_WITH_AS(write_folder(report, folder.path()),
                        (folder.path().string() + ": holds files that are not a report, name another folder").c_str(),
@@ -233,7 +222,7 @@ TEST_CASE("the report folder holds four files and replaces only an earlier repor
 }
 
 TEST_CASE("equity.csv has a row per measured bar and decisions.csv the decision before them too") {
-  const Folder folder;
+  const Scratch folder("report");
   const Report report = report_of(session_bars());
   write_folder(report, folder.path());
   const auto lines = [&](const char* name) {

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -122,8 +121,8 @@ def in_double(features: list[Feature], bars: Bars) -> dict[str, Float64]:
     The matrix is float32, so the spec's own arithmetic splits each value into two float32 (Veltkamp 1968): with
     C = 2^29 + 1, high = C x - (C x - x) keeps 24 bits of x, and low = x - high is exact.
     """
-    split = {"name": "veltkamp", "op": "CLIP", "source": "close", "low": 2.0**29 + 1, "high": 2.0**29 + 1, "emit": False}
-    parts: list[Feature] = [split]
+    constant = 2.0**29 + 1
+    parts: list[Feature] = [{"name": "veltkamp", "op": "CLIP", "low": constant, "high": constant, "emit": False}]
     for feature in features:
         name = feature["name"]
         parts += [
@@ -144,9 +143,3 @@ def in_double(features: list[Feature], bars: Bars) -> dict[str, Float64]:
 
 def op_named(name: str) -> "Op":
     return next(op for op in ops() if op["name"] == name)
-
-
-def refusal(error: pytest.ExceptionInfo[BaseException], path: Path | None = None) -> str:
-    """The message, with the folder of the file cut off."""
-    text = str(error.value)
-    return text if path is None else re.sub(re.escape(str(path.parent) + "/"), "", text)

@@ -279,7 +279,7 @@ def test_a_folder_of_the_first_schema_loads_with_a_warning_for_each_thing_unveri
 def test_a_sequence_model_without_a_layout_is_found_by_trying(copy: Path) -> None:
     class LastRow(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            batch, length, width = x.shape
+            length = x.shape[1]
             return x[:, length - 1, :1] + float(length)
 
     torch.jit.save(torch.jit.script(LastRow()), str(copy / "model.pt"))

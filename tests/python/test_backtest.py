@@ -148,7 +148,7 @@ rules = st.fixed_dictionaries(
     flat_at_close=st.booleans(),
     capital=st.sampled_from([500.0, 1e4, 1e6]),
 )
-def test_every_cent_is_accounted_for(  # noqa: PLR0913 - one argument for each thing that varies
+def test_every_cent_is_accounted_for(
     probability: list[float],
     rule: dict[str, object],
     seed: int,

@@ -6,30 +6,28 @@
 namespace sentio {
 namespace {
 
-/// Overflow is cut off at the largest number, so that every value is finite.
-[[nodiscard]] double finite(double x) {
-  constexpr double kLargest = 0x1.fffffffffffffp1023;
-  return x > kLargest ? kLargest : x < -kLargest ? -kLargest : x;
+[[nodiscard]] double limited(double x) {
+  return x > kLargestValue ? kLargestValue : x < -kLargestValue ? -kLargestValue : x;
 }
 
 struct Plus {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }
-  [[nodiscard]] double at(const double* a, const double* b) const { return finite(*a + *b); }
+  [[nodiscard]] double at(const double* a, const double* b) const { return limited(*a + *b); }
   bool operator==(const Plus&) const = default;
 };
 
 struct Less {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }
-  [[nodiscard]] double at(const double* a, const double* b) const { return finite(*a - *b); }
+  [[nodiscard]] double at(const double* a, const double* b) const { return limited(*a - *b); }
   bool operator==(const Less&) const = default;
 };
 
 struct Times {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }
-  [[nodiscard]] double at(const double* a, const double* b) const { return finite(*a * *b); }
+  [[nodiscard]] double at(const double* a, const double* b) const { return limited(*a * *b); }
   bool operator==(const Times&) const = default;
 };
 
@@ -76,16 +74,25 @@ std::vector<Op> arithmetic_ops() {
       {.name = "ADD", .formula = "a + b", .reference = kDefinition, .sources = 2, .degree = 1, .build = of_two<Plus>},
       {.name = "SUB", .formula = "a - b", .reference = kDefinition, .sources = 2, .degree = 1, .build = of_two<Less>},
       {.name = "MUL", .formula = "a b", .reference = kDefinition, .sources = 2, .degree = 2, .build = of_two<Times>},
-      {.name = "DIV", .formula = "a / b; 0 where b is 0", .reference = kDefinition, .sources = 2,
+      {.name = "DIV",
+       .formula = "a / b; 0 where b is 0",
+       .reference = kDefinition,
+       .sources = 2,
        .build = of_two<RatioOrZero>},
       {.name = "ABS", .formula = "|x|", .reference = kDefinition, .sources = 1, .degree = 1, .build = of_one<Absolute>},
-      {.name = "SIGN", .formula = "1 above 0, -1 below, 0 at 0", .reference = kDefinition, .sources = 1,
+      {.name = "SIGN",
+       .formula = "1 above 0, -1 below, 0 at 0",
+       .reference = kDefinition,
+       .sources = 1,
        .build = of_one<Sign>},
-      {.name = "CLIP", .formula = "x within [low, high]", .reference = kDefinition, .sources = 1,
-       .params = {low, high}, .degree = std::nullopt,
-       .build = [](Graph& graph, const Args& args) {
-         return graph.add(Clip{args.number(0), args.number(1)}, {args.source()});
-       }},
+      {.name = "CLIP",
+       .formula = "x within [low, high]",
+       .reference = kDefinition,
+       .sources = 1,
+       .params = {low, high},
+       .degree = std::nullopt,
+       .build = [](Graph& graph,
+                   const Args& args) { return graph.add(Clip{args.number(0), args.number(1)}, {args.source()}); }},
   };
 }
 

@@ -24,19 +24,29 @@ std::vector<Op> bollinger_ops() {
   const std::vector<Param> params = {window_param(20, 2),
                                      {.name = "k", .fallback = 2.0, .min = 0.0, .max = 100.0, .integer = false}};
   return {
-      {.name = "BOLLINGER_UPPER", .formula = "SMA(n) + k population std(n)", .reference = kReference, .sources = 1,
-       .params = params, .degree = 1,
-       .build = [](Graph& graph, const Args& args) {
-         return band(graph, args.source(), args.integer(0), args.number(1));
-       }},
-      {.name = "BOLLINGER_MIDDLE", .formula = "SMA(n)", .reference = kReference, .sources = 1, .params = params,
+      {.name = "BOLLINGER_UPPER",
+       .formula = "SMA(n) + k population std(n)",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
+       .degree = 1,
+       .build = [](Graph& graph,
+                   const Args& args) { return band(graph, args.source(), args.integer(0), args.number(1)); }},
+      {.name = "BOLLINGER_MIDDLE",
+       .formula = "SMA(n)",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
        .degree = 1,
        .build = [](Graph& graph, const Args& args) { return window_mean(graph, args.source(), args.integer(0)); }},
-      {.name = "BOLLINGER_LOWER", .formula = "SMA(n) - k population std(n)", .reference = kReference, .sources = 1,
-       .params = params, .degree = 1,
-       .build = [](Graph& graph, const Args& args) {
-         return band(graph, args.source(), args.integer(0), -args.number(1));
-       }},
+      {.name = "BOLLINGER_LOWER",
+       .formula = "SMA(n) - k population std(n)",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
+       .degree = 1,
+       .build = [](Graph& graph,
+                   const Args& args) { return band(graph, args.source(), args.integer(0), -args.number(1)); }},
   };
 }
 

@@ -64,29 +64,35 @@ std::vector<Op> cumulative_flow_ops() {
       {.name = "OBV",
        .formula = "n = 0: running total of volume signed by the change in close, from the first volume; "
                   "n > 0: sum of signed volume / sum of volume over n bars, 0 where that is 0",
-       .reference = "TA-Lib OBV; Granville 1963", .params = params,
-       .build = [](Graph& graph, const Args& args) {
-         if (args.integer(0) == 0) return graph.add(OnBalanceVolume{}, {kClose, kVolume});
-         return share_of_volume(graph, graph.add(SignedVolume{}, {kClose, kVolume}), args.integer(0));
-       }},
+       .reference = "TA-Lib OBV; Granville 1963",
+       .params = params,
+       .build =
+           [](Graph& graph, const Args& args) {
+             if (args.integer(0) == 0) return graph.add(OnBalanceVolume{}, {kClose, kVolume});
+             return share_of_volume(graph, graph.add(SignedVolume{}, {kClose, kVolume}), args.integer(0));
+           }},
       {.name = "VPT",
        .formula = "n = 0: running total of v (c[t]/c[t-1] - 1); "
                   "n > 0: its sum / sum of volume over n bars, 0 where that is 0",
-       .reference = "volume price trend, definition", .params = params,
-       .build = [](Graph& graph, const Args& args) {
-         const Column flow = graph.add(ReturnVolume{}, {kClose, kVolume});
-         return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
-                                     : share_of_volume(graph, flow, args.integer(0));
-       }},
+       .reference = "volume price trend, definition",
+       .params = params,
+       .build =
+           [](Graph& graph, const Args& args) {
+             const Column flow = graph.add(ReturnVolume{}, {kClose, kVolume});
+             return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
+                                         : share_of_volume(graph, flow, args.integer(0));
+           }},
       {.name = "AD_LINE",
        .formula = "n = 0: running total of ((c-l) - (h-c))/(h-l) v, a flat bar adding 0; "
                   "n > 0: its sum / sum of volume over n bars (Chaikin money flow), 0 where that is 0",
-       .reference = "TA-Lib AD; Chaikin", .params = params,
-       .build = [](Graph& graph, const Args& args) {
-         const Column flow = graph.add(LocatedVolume{}, {kHigh, kLow, kClose, kVolume});
-         return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
-                                     : share_of_volume(graph, flow, args.integer(0));
-       }},
+       .reference = "TA-Lib AD; Chaikin",
+       .params = params,
+       .build =
+           [](Graph& graph, const Args& args) {
+             const Column flow = graph.add(LocatedVolume{}, {kHigh, kLow, kClose, kVolume});
+             return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
+                                         : share_of_volume(graph, flow, args.integer(0));
+           }},
   };
 }
 

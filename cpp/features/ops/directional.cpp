@@ -83,26 +83,29 @@ constexpr const char* kBook = "Wilder, New Concepts in Technical Trading Systems
 
 std::vector<Op> directional_ops() {
   return {
-      {.name = "PLUS_DI", .formula = "100 M(+DM)/M(TR), M Wilder means; 0 where no range was seen", .reference = kBook,
+      {.name = "PLUS_DI",
+       .formula = "100 M(+DM)/M(TR), M Wilder means; 0 where no range was seen",
+       .reference = kBook,
        .params = {window_param(14, 2)},
-       .build = [](Graph& graph, const Args& args) {
-         return directional_indicator<RiseOfHigh>(graph, args.integer(0));
-       }},
-      {.name = "MINUS_DI", .formula = "100 M(-DM)/M(TR), M Wilder means; 0 where no range was seen", .reference = kBook,
+       .build = [](Graph& graph,
+                   const Args& args) { return directional_indicator<RiseOfHigh>(graph, args.integer(0)); }},
+      {.name = "MINUS_DI",
+       .formula = "100 M(-DM)/M(TR), M Wilder means; 0 where no range was seen",
+       .reference = kBook,
        .params = {window_param(14, 2)},
-       .build = [](Graph& graph, const Args& args) {
-         return directional_indicator<FallOfLow>(graph, args.integer(0));
-       }},
+       .build = [](Graph& graph,
+                   const Args& args) { return directional_indicator<FallOfLow>(graph, args.integer(0)); }},
       {.name = "ADX",
        .formula = "Wilder mean of 100 |+DI - -DI| / (+DI + -DI), a term being 0 where nothing moved",
        .reference = kBook,
        .params = {window_param(14, 2)},
-       .build = [](Graph& graph, const Args& args) {
-         const int window = args.integer(0);
-         const Column index = graph.add(DirectionalIndex{}, {directional_indicator<RiseOfHigh>(graph, window),
-                                                             directional_indicator<FallOfLow>(graph, window)});
-         return graph.add(Wilder(window), {index});
-       }},
+       .build =
+           [](Graph& graph, const Args& args) {
+             const int window = args.integer(0);
+             const Column index = graph.add(DirectionalIndex{}, {directional_indicator<RiseOfHigh>(graph, window),
+                                                                 directional_indicator<FallOfLow>(graph, window)});
+             return graph.add(Wilder(window), {index});
+           }},
   };
 }
 

@@ -18,21 +18,31 @@ struct StandardScore {
 
 std::vector<Op> dispersion_ops() {
   return {
-      {.name = "STD", .formula = "population standard deviation of the last n values", .reference = "TA-Lib STDDEV",
-       .sources = 1, .params = {window_param(20, 2)}, .degree = 1,
+      {.name = "STD",
+       .formula = "population standard deviation of the last n values",
+       .reference = "TA-Lib STDDEV",
+       .sources = 1,
+       .params = {window_param(20, 2)},
+       .degree = 1,
        .build = [](Graph& graph, const Args& args) { return window_std(graph, args.source(), args.integer(0)); }},
-      {.name = "VOLATILITY", .formula = "population standard deviation of the last n log returns, not annualised",
-       .reference = "definition", .sources = 1, .params = {window_param(20, 2)},
-       .build = [](Graph& graph, const Args& args) {
-         return window_std(graph, log_return(graph, args.source()), args.integer(0));
-       }},
-      {.name = "ZWIN", .formula = "(x - mean) / std over the last n values, population; 0 where std is 0",
-       .reference = "definition", .sources = 1, .params = {window_param(20, 2)},
-       .build = [](Graph& graph, const Args& args) {
-         const int window = args.integer(0);
-         return graph.add(StandardScore{}, {args.source(), window_mean(graph, args.source(), window),
-                                            window_std(graph, args.source(), window)});
-       }},
+      {.name = "VOLATILITY",
+       .formula = "population standard deviation of the last n log returns, not annualised",
+       .reference = "definition",
+       .sources = 1,
+       .params = {window_param(20, 2)},
+       .build = [](Graph& graph,
+                   const Args& args) { return window_std(graph, log_return(graph, args.source()), args.integer(0)); }},
+      {.name = "ZWIN",
+       .formula = "(x - mean) / std over the last n values, population; 0 where std is 0",
+       .reference = "definition",
+       .sources = 1,
+       .params = {window_param(20, 2)},
+       .build =
+           [](Graph& graph, const Args& args) {
+             const int window = args.integer(0);
+             return graph.add(StandardScore{}, {args.source(), window_mean(graph, args.source(), window),
+                                                window_std(graph, args.source(), window)});
+           }},
   };
 }
 

@@ -9,10 +9,14 @@
 
 namespace sentio {
 
-/// numerator / denominator, and 0 where the denominator is 0 or so small that the quotient is not finite.
+/// No quotient or product goes beyond this, far above any price or volume: the squares and sums that other ops take of
+/// it stay finite.
+inline constexpr double kLargestValue = 1e100;
+
+/// numerator / denominator, and 0 where the denominator is 0 or so small that the quotient is beyond kLargestValue.
 [[nodiscard]] inline double ratio_or_zero(double numerator, double denominator) {
   const double ratio = numerator / denominator;
-  return std::abs(ratio) <= 0x1.fffffffffffffp1023 ? ratio : 0.0;
+  return std::abs(ratio) <= kLargestValue ? ratio : 0.0;
 }
 
 struct Minus {

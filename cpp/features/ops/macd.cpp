@@ -30,18 +30,31 @@ std::vector<Op> macd_ops() {
                                      {.name = "slow", .fallback = 26, .min = 2, .max = 10'000},
                                      {.name = "signal", .fallback = 9, .min = 1, .max = 10'000}};
   return {
-      {.name = "MACD_LINE", .formula = "EMA(fast) - EMA(slow), both seeded on the bar that fills the slow one",
-       .reference = kReference, .sources = 1, .params = params, .degree = 1,
+      {.name = "MACD_LINE",
+       .formula = "EMA(fast) - EMA(slow), both seeded on the bar that fills the slow one",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
+       .degree = 1,
        .build = [](Graph& graph, const Args& args) { return macd(graph, args).line; }},
-      {.name = "MACD_SIGNAL", .formula = "EMA(signal) of the MACD line", .reference = kReference, .sources = 1,
-       .params = params, .degree = 1,
+      {.name = "MACD_SIGNAL",
+       .formula = "EMA(signal) of the MACD line",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
+       .degree = 1,
        .build = [](Graph& graph, const Args& args) { return macd(graph, args).signal; }},
-      {.name = "MACD_HISTOGRAM", .formula = "MACD line - MACD signal", .reference = kReference, .sources = 1,
-       .params = params, .degree = 1,
-       .build = [](Graph& graph, const Args& args) {
-         const auto [line, signal] = macd(graph, args);
-         return graph.add(Minus{}, {line, signal});
-       }},
+      {.name = "MACD_HISTOGRAM",
+       .formula = "MACD line - MACD signal",
+       .reference = kReference,
+       .sources = 1,
+       .params = params,
+       .degree = 1,
+       .build =
+           [](Graph& graph, const Args& args) {
+             const auto [line, signal] = macd(graph, args);
+             return graph.add(Minus{}, {line, signal});
+           }},
   };
 }
 

@@ -34,8 +34,9 @@ struct FlowIndex {
 
 std::vector<Op> mfi_ops() {
   return {{.name = "MFI",
-           .formula = "100 U/(U+D), sums of p v over the last n bars with p = (h+l+c)/3 up or down by at least 1e-10 p; "
-                      "50 where no flow was seen",
+           .formula =
+               "100 U/(U+D), sums of p v over the last n bars with p = (h+l+c)/3 up or down by at least 1e-10 p; "
+               "50 where no flow was seen",
            .reference = "TA-Lib MFI; Quong & Soudack 1989",
            .params = {window_param(14)},
            .build = [](Graph& graph, const Args& args) {

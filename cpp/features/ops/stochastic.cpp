@@ -32,16 +32,23 @@ Column in_range(Graph& graph, int window) {
 std::vector<Op> stochastic_ops() {
   const Param smooth{.name = "smooth", .fallback = 3, .min = 1, .max = 10'000};
   return {
-      {.name = "STOCHASTIC_K", .formula = "100 (c - L)/(H - L), L and H over the last n bars; 50 on a flat range",
-       .reference = "TA-Lib STOCHF, fast %K; Lane 1984", .params = {window_param(14)},
+      {.name = "STOCHASTIC_K",
+       .formula = "100 (c - L)/(H - L), L and H over the last n bars; 50 on a flat range",
+       .reference = "TA-Lib STOCHF, fast %K; Lane 1984",
+       .params = {window_param(14)},
        .build = [](Graph& graph, const Args& args) { return in_range<PercentK>(graph, args.integer(0)); }},
-      {.name = "STOCHASTIC_D", .formula = "mean of the last `smooth` values of %K(n)",
-       .reference = "TA-Lib STOCHF, fast %D; Lane 1984", .params = {window_param(14), smooth},
-       .build = [](Graph& graph, const Args& args) {
-         return window_mean(graph, in_range<PercentK>(graph, args.integer(0)), args.integer(1));
-       }},
-      {.name = "WILLIAMS_R", .formula = "-100 (H - c)/(H - L), L and H over the last n bars; -50 on a flat range",
-       .reference = "TA-Lib WILLR; Williams 1973", .params = {window_param(14)},
+      {.name = "STOCHASTIC_D",
+       .formula = "mean of the last `smooth` values of %K(n)",
+       .reference = "TA-Lib STOCHF, fast %D; Lane 1984",
+       .params = {window_param(14), smooth},
+       .build =
+           [](Graph& graph, const Args& args) {
+             return window_mean(graph, in_range<PercentK>(graph, args.integer(0)), args.integer(1));
+           }},
+      {.name = "WILLIAMS_R",
+       .formula = "-100 (H - c)/(H - L), L and H over the last n bars; -50 on a flat range",
+       .reference = "TA-Lib WILLR; Williams 1973",
+       .params = {window_param(14)},
        .build = [](Graph& graph, const Args& args) { return in_range<PercentR>(graph, args.integer(0)); }},
   };
 }
