@@ -53,6 +53,8 @@ struct Op {
   /// The value's degree in its source's scale (in the prices' for ops that read whole bars): x2 in, x2^degree out.
   std::optional<int> degree = 0;
   Column (*build)(Graph&, const Args&) = nullptr;
+  /// What is wrong with parameters that are each in range; empty if nothing is.
+  std::string (*fault)(const std::vector<double>&) = nullptr;
 };
 
 }  // namespace sentio

@@ -135,8 +135,7 @@ class SpecReader {
 
   void read_header() const {
     const json version = document_.value("schema_version", json("1.0"));
-    if (!version.is_string() || !version.get<std::string>().starts_with("1."))
-      fail("schema_version", "must be \"1.0\", found " + shown(version));
+    if (version != "1.0") fail("schema_version", "must be \"1.0\", found " + shown(version));
     const json dtype = document_.value("dtype", json("float32"));
     if (dtype != "float32") fail("dtype", "must be \"float32\", found " + shown(dtype));
   }
@@ -162,6 +161,9 @@ class SpecReader {
                     .emitted = read_flag(object, path, "emit", true),
                     .column = 0};
     for (const Param& param : op->params) feature.params.push_back(read_param(object, path, param));
+
+    if (op->fault != nullptr)
+      if (const std::string fault = op->fault(feature.params); !fault.empty()) fail(path, fault);
 
     std::vector<Column> columns;
     for (const std::string& source : feature.sources) columns.push_back(column_of(source));

@@ -85,7 +85,10 @@ def drawn(op: str, low: int, high: int) -> tuple[tuple[str, Any], ...]:
         else:
             span = max(param["min"], -10.0), min(param["max"], 10.0)
             params.append((param["name"], round(float(random.uniform(*span)), 3)))
-    return tuple(params)
+    given = dict(params)
+    if {"low", "high"} <= set(given):  # limits, which must be in order
+        given["low"], given["high"] = sorted((given["low"], given["high"]))
+    return tuple(given.items())
 
 
 def defaults(op: str) -> tuple[tuple[str, Any], ...]:
@@ -240,8 +243,9 @@ def check_settles(spec: FeatureSpec, bars: Bars, starts: "list[int]") -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.spec.settle is not None], ids=str)
 def test_the_start_does_not_show_once_the_op_has_settled(case: Case) -> None:
-    """On bars as a market has them. A mean that has seen a spike of 1e9 keeps 1e9 * 2^-56 of it at the declared settle,
-    and a ratio of means that both decay, as RSI in a stretch without any change, never forgets where they began.
+    """On bars as a market has them: a mean that has seen a spike keeps 2^-56 of it at the declared settle, which shows
+    if the spike was high enough, and a ratio of means that both fade, as RSI in a stretch without any change, never
+    forgets where they began.
     """
     settle = case.spec.settle
     assert settle is not None

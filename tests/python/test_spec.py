@@ -295,8 +295,7 @@ def test_a_spec_that_was_altered_after_it_was_hashed_is_refused() -> None:
         ({"name": "x", "op": "EMA", "seed": 0}, "features[0].seed: must be one of sma, first, found 0"),
         (
             {"name": "x", "op": "SMA", "source": "clsoe"},
-            "features[0].source: 'clsoe' is not defined before this feature; known: open, high, low, close, volume, "
-            "hl2, hlc3, ohlc4, logret",
+            "features[0].source: 'clsoe' is not defined before this feature; did you mean 'close'?",
         ),
         (
             {"name": "x", "op": "SMA", "source": "volumes"},
@@ -308,6 +307,10 @@ def test_a_spec_that_was_altered_after_it_was_hashed_is_refused() -> None:
             "features[0].source: 'myself' is not defined before this feature; known: open, high, low, close, volume, "
             "hl2, hlc3, ohlc4, logret",
         ),
+        (
+            {"name": "x", "op": "CLIP", "low": 2, "high": 1},
+            "features[0]: low must not be above high, found low 2 and high 1",
+        ),
         ({"name": "x", "op": "ADD"}, "features[0]: key 'sources' is missing"),
         (
             {"name": "x", "op": "ADD", "sources": ["close"]},
@@ -315,8 +318,7 @@ def test_a_spec_that_was_altered_after_it_was_hashed_is_refused() -> None:
         ),
         (
             {"name": "x", "op": "ADD", "sources": ["close", "opne"]},
-            "features[0].sources: 'opne' is not defined before this feature; known: open, high, low, close, volume, "
-            "hl2, hlc3, ohlc4, logret",
+            "features[0].sources: 'opne' is not defined before this feature; did you mean 'open'?",
         ),
         (
             {"name": "x", "op": "SMA", "as": "realtive"},
@@ -343,6 +345,7 @@ def test_a_wrong_feature_is_refused_with_its_path(feature: Feature, complaint: s
         ({"features": {"a": 1}}, 'features: must be a list of at least one feature, found {"a":1}'),
         ({"feature": []}, "unknown key 'feature'; did you mean 'features'?"),
         ({"schema_version": "2.0"}, 'schema_version: must be "1.0", found "2.0"'),
+        ({"schema_version": "1.9"}, 'schema_version: must be "1.0", found "1.9"'),
         ({"schema_version": 1}, 'schema_version: must be "1.0", found 1'),
         ({"dtype": "float64"}, 'dtype: must be "float32", found "float64"'),
         ({"alignment_policy": 3}, "alignment_policy: must be an object, found 3"),

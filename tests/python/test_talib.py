@@ -28,7 +28,7 @@ from market_bars import (
 from sentio_features import Bars, FeatureSpec, ops
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-9
-SMA = talib.MA_Type.SMA  # type: ignore[attr-defined] - the stub forgets to export it
+SMA = talib.MA_Type.SMA  # type: ignore[attr-defined]  # the stub forgets to export it
 LN2 = float(np.log(2.0))
 
 # The table of the 55: name and the first bar at which the plain form is defined.

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "bars/number.hpp"
 #include "features/op.hpp"
 #include "features/ops/formulas.hpp"
 
@@ -92,7 +93,13 @@ std::vector<Op> arithmetic_ops() {
        .params = {low, high},
        .degree = std::nullopt,
        .build = [](Graph& graph,
-                   const Args& args) { return graph.add(Clip{args.number(0), args.number(1)}, {args.source()}); }},
+                   const Args& args) { return graph.add(Clip{args.number(0), args.number(1)}, {args.source()}); },
+       .fault =
+           [](const std::vector<double>& params) {
+             return params[0] <= params[1] ? std::string()
+                                           : "low must not be above high, found low " + format_number(params[0]) +
+                                                 " and high " + format_number(params[1]);
+           }},
   };
 }
 
