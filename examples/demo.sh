@@ -9,7 +9,7 @@ bars=$3
 if [ -z "$bars" ]; then
   bars=data/equities/${symbol}_NH.csv
   echo "== A synthetic market: $bars"
-  sentio data synth --symbol "$symbol" --out "$bars" --overwrite
+  sentio data synth --symbol "$symbol" --out "$bars"
 fi
 echo
 echo "== Training on $bars"

@@ -9,9 +9,9 @@ bool holds(const std::optional<TimeSpan>& span, std::int64_t time_ns) {
 
 Sample sample_of(std::int64_t time_ns, const std::optional<DataSpans>& spans) {
   if (!spans) return Sample::untrained;
-  if (!spans->train) return Sample::unknown;
   if (holds(spans->train, time_ns)) return Sample::train;
   if (holds(spans->validation, time_ns)) return Sample::validation;
+  if (!spans->train || !spans->validation) return Sample::unknown;  // the bar may lie in what is not stated
   return Sample::out_of_sample;
 }
 

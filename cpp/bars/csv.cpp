@@ -6,8 +6,11 @@
 #include <limits>
 #include <optional>
 #include <string_view>
+#include <system_error>
 
 #include "bars/error.hpp"
+#include "bars/file.hpp"
+#include "bars/json.hpp"
 #include "bars/line_source.hpp"
 #include "bars/number.hpp"
 #include "bars/time.hpp"
@@ -363,8 +366,22 @@ class Reader {
   CsvBars result_;
 };
 
+/// The sidecar that marks generated bars; null where there is none.
+nlohmann::json synthetic_mark_of(std::filesystem::path path) {
+  path += ".synthetic.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return nullptr;
+  nlohmann::json mark = parse_json(read_file(path), path.string());
+  if (!mark.is_object()) throw InputError(path.string() + ": must be a JSON object, found " + shown(mark));
+  return mark;
+}
+
 }  // namespace
 
-CsvBars read_csv(const std::filesystem::path& path, OnBadBar on_bad_bar) { return Reader(path, on_bad_bar).read(); }
+CsvBars read_csv(const std::filesystem::path& path, OnBadBar on_bad_bar) {
+  CsvBars read = Reader(path, on_bad_bar).read();
+  read.synthetic = synthetic_mark_of(path);
+  return read;
+}
 
 }  // namespace sentio

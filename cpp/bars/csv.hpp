@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct SkippedBars {
 struct CsvBars {
   Bars bars;
   std::vector<SkippedBars> skipped;  ///< empty unless bad bars were skipped
+  nlohmann::json synthetic;          ///< what `<path>.synthetic.json` says of generated bars; null for recorded ones
 };
 
 /// Reads bars from a CSV file, plain or gzip (told apart by content).

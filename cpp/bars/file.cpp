@@ -12,7 +12,8 @@
 namespace sentio {
 
 std::string read_file(const std::filesystem::path& path) {
-  if (std::filesystem::is_directory(path)) throw InputError(path.string() + ": is a directory, not a file");
+  std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
+  if (std::filesystem::is_directory(path, ignored)) throw InputError(path.string() + ": is a directory, not a file");
   std::ifstream file(path, std::ios::binary | std::ios::ate);
   if (!file) throw InputError(path.string() + ": " + std::strerror(errno));
   std::string content(static_cast<std::size_t>(file.tellg()), '\0');
@@ -33,8 +34,8 @@ void write_file(const std::filesystem::path& path, std::string_view content) {
     if (!file) throw std::runtime_error(path.string() + ": cannot be written to its end");
     std::filesystem::rename(aside, path);
   } catch (...) {
-    std::error_code ignored;  // the first error is the one to report
-    std::filesystem::remove(aside, ignored);
+    std::error_code second;  // the first error is the one to report
+    std::filesystem::remove(aside, second);
     throw;
   }
 }

@@ -6,6 +6,8 @@
 #include <pybind11/stl/filesystem.h>
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <stdexcept>
 
 #include "bars/csv.hpp"
@@ -27,14 +29,34 @@ using sentio::BarsView;
 using sentio::FeatureBuilder;
 using sentio::FeatureSpec;
 
-using sentio::python::Array;
 using sentio::python::as_span;
 using sentio::python::Columns;
+using sentio::python::whole_numbers;
 
-/// Bars with the counts of what was dropped while they were read.
+/// Bars, and where they come from: what was dropped while they were read, and the mark of generated ones.
 struct PyBars {
   Bars bars;
-  std::vector<sentio::SkippedBars> skipped;
+  std::vector<sentio::SkippedBars> skipped = {};
+  nlohmann::json synthetic = nullptr;
+};
+
+/// A builder that one thread uses at a time.
+class PyBuilder {
+ public:
+  explicit PyBuilder(FeatureBuilder builder) : builder_(std::move(builder)) {}
+
+  /// Calls `job` with the builder. @throws std::runtime_error if another thread is in such a call.
+  template <class Job>
+  auto with(const Job& job) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock)
+      throw std::runtime_error("this FeatureBuilder is in use by another thread; give each thread its own copy()");
+    return job(builder_);
+  }
+
+ private:
+  FeatureBuilder builder_;
+  std::mutex mutex_;
 };
 
 /// A read-only view into a column that lives as long as its owner.
@@ -54,8 +76,7 @@ sentio::OnBadBar on_bad_bar_of(const std::string& word) {
 PyBars copied(BarsView view) {
   sentio::require_valid(view);
   const auto copy = [](auto column) { return std::vector(column.begin(), column.end()); };
-  return {{copy(view.time_ns), copy(view.open), copy(view.high), copy(view.low), copy(view.close), copy(view.volume)},
-          {}};
+  return {{copy(view.time_ns), copy(view.open), copy(view.high), copy(view.low), copy(view.close), copy(view.volume)}};
 }
 
 py::array column_named(const py::object& self, const std::string& name) {
@@ -76,7 +97,10 @@ PyBars sliced(const PyBars& self, const py::slice& slice) {
   if (step != 1)
     throw std::invalid_argument("bars can only be sliced with step 1, found " +
                                 std::to_string(static_cast<py::ssize_t>(step)));
-  return copied(self.bars.view().subview(start, count));
+  PyBars slice_of = copied(self.bars.view().subview(start, count));
+  slice_of.skipped = self.skipped;
+  slice_of.synthetic = self.synthetic;
+  return slice_of;
 }
 
 py::list skipped_list(const PyBars& self) {
@@ -84,6 +108,11 @@ py::list skipped_list(const PyBars& self) {
   for (const auto& skipped : self.skipped)
     list.append(py::dict("kind"_a = skipped.kind, "count"_a = skipped.count, "first"_a = skipped.first));
   return list;
+}
+
+py::object synthetic_mark(const PyBars& self) {
+  if (self.synthetic.is_null()) return py::none();
+  return py::module_::import("json").attr("loads")(self.synthetic.dump());
 }
 
 /// The array to fill: the caller's, which must fit exactly, or a fresh one.
@@ -109,10 +138,9 @@ py::array_t<float> build(FeatureBuilder& builder, BarsView bars, const py::objec
   return matrix;
 }
 
-py::array_t<float> push(FeatureBuilder& builder, std::int64_t ts, double open, double high, double low, double close,
-                        double volume) {
+py::array_t<float> push(FeatureBuilder& builder, const sentio::Bar& bar) {
   py::array_t<float> row(builder.spec().width());
-  builder.push({ts, open, high, low, close, volume}, {row.mutable_data(), static_cast<std::size_t>(row.size())});
+  builder.push(bar, {row.mutable_data(), static_cast<std::size_t>(row.size())});
   return row;
 }
 
@@ -158,13 +186,15 @@ py::list op_list() {
   return list;
 }
 
-py::array_t<std::int32_t> session_days(const Array<std::int64_t>& ts, const std::string& calendar) {
-  const auto days = sentio::session_days(as_span(ts, "ts"), sentio::session_calendar(calendar));
+py::array_t<std::int32_t> session_days(const py::object& ts, const std::string& calendar) {
+  const auto times = whole_numbers(ts, "ts");
+  const auto days = sentio::session_days(as_span(times, "ts"), sentio::session_calendar(calendar));
   return py::array_t<std::int32_t>(static_cast<py::ssize_t>(days.size()), days.data());
 }
 
-py::array_t<bool> in_regular_hours(const Array<std::int64_t>& ts, const std::string& calendar) {
-  const auto inside = sentio::in_regular_hours(as_span(ts, "ts"), sentio::session_calendar(calendar));
+py::array_t<bool> in_regular_hours(const py::object& ts, const std::string& calendar) {
+  const auto times = whole_numbers(ts, "ts");
+  const auto inside = sentio::in_regular_hours(as_span(times, "ts"), sentio::session_calendar(calendar));
   py::array_t<bool> result(static_cast<py::ssize_t>(inside.size()));
   std::copy(inside.begin(), inside.end(), result.mutable_data());
   return result;
@@ -178,9 +208,9 @@ PYBIND11_MODULE(sentio_features, module) {
   py::register_exception<sentio::InputError>(module, "InputError", PyExc_ValueError);
 
   py::class_<PyBars>(module, "Bars", "OHLCV bars as columns, oldest first; checked.")
-      .def(py::init([](const Array<std::int64_t>& ts, const Array<double>& open, const Array<double>& high,
-                       const Array<double>& low, const Array<double>& close, const Array<double>& volume) {
-             return copied(Columns{ts, open, high, low, close, volume}.view());
+      .def(py::init([](const py::object& ts, const py::object& open, const py::object& high, const py::object& low,
+                       const py::object& close, const py::object& volume) {
+             return copied(Columns(ts, open, high, low, close, volume).view());
            }),
            "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a)
       .def_property_readonly("ts", [](const py::object& self) { return column_named(self, "ts"); })
@@ -190,6 +220,7 @@ PYBIND11_MODULE(sentio_features, module) {
       .def_property_readonly("close", [](const py::object& self) { return column_named(self, "close"); })
       .def_property_readonly("volume", [](const py::object& self) { return column_named(self, "volume"); })
       .def_property_readonly("skipped", &skipped_list)
+      .def_property_readonly("synthetic", &synthetic_mark)
       .def_property_readonly(
           "interval_s",
           [](const PyBars& self) { return static_cast<double>(sentio::median_interval_ns(self.bars.time_ns)) / 1e9; })
@@ -203,7 +234,7 @@ PYBIND11_MODULE(sentio_features, module) {
         const auto policy = on_bad_bar_of(on_bad_bar);
         const py::gil_scoped_release release;
         auto read = sentio::read_csv(path, policy);
-        return PyBars{std::move(read.bars), std::move(read.skipped)};
+        return PyBars{std::move(read.bars), std::move(read.skipped), std::move(read.synthetic)};
       },
       "path"_a, "on_bad_bar"_a = "refuse");
 
@@ -222,27 +253,39 @@ PYBIND11_MODULE(sentio_features, module) {
       .def("canonical", &FeatureSpec::canonical)
       .def("to_json", &FeatureSpec::resolved);
 
-  py::class_<FeatureBuilder>(module, "FeatureBuilder", "Turns bars into feature rows, in blocks or one by one.")
-      .def(py::init<FeatureSpec>(), "spec"_a)
-      .def_property_readonly("spec", &FeatureBuilder::spec)
-      .def_property_readonly("bars_seen", &FeatureBuilder::bars_seen)
+  py::class_<PyBuilder>(module, "FeatureBuilder", "Turns bars into feature rows, in blocks or one by one.")
+      .def(py::init([](const FeatureSpec& spec) { return std::make_unique<PyBuilder>(FeatureBuilder(spec)); }),
+           "spec"_a)
+      .def_property_readonly("spec",
+                             [](PyBuilder& self) { return self.with([](auto& builder) { return builder.spec(); }); })
+      .def_property_readonly(
+          "bars_seen", [](PyBuilder& self) { return self.with([](auto& builder) { return builder.bars_seen(); }); })
       .def(
           "build",
-          [](FeatureBuilder& self, const PyBars& bars, const py::object& out) {
-            return build(self, bars.bars.view(), out);
+          [](PyBuilder& self, const PyBars& bars, const py::object& out) {
+            return self.with([&](auto& builder) { return build(builder, bars.bars.view(), out); });
           },
           "bars"_a, "out"_a = py::none())
-      .def("push", &push, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a)
-      .def("state", &state_of)
-      .def("restore", &restore, "state"_a)
-      .def("copy", [](const FeatureBuilder& self) { return FeatureBuilder(self); });
+      .def(
+          "push",
+          [](PyBuilder& self, std::int64_t ts, double open, double high, double low, double close, double volume) {
+            return self.with([&](auto& builder) { return push(builder, {ts, open, high, low, close, volume}); });
+          },
+          "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a)
+      .def("state", [](PyBuilder& self) { return self.with([](auto& builder) { return state_of(builder); }); })
+      .def(
+          "restore",
+          [](PyBuilder& self, const py::bytes& state) { self.with([&](auto& builder) { restore(builder, state); }); },
+          "state"_a)
+      .def("copy", [](PyBuilder& self) {
+        return self.with([](auto& builder) { return std::make_unique<PyBuilder>(FeatureBuilder(builder)); });
+      });
 
   module.def(
       "build_features_from_spec",
-      [](const std::string& symbol, const Array<std::int64_t>& ts, const Array<double>& open, const Array<double>& high,
-         const Array<double>& low, const Array<double>& close, const Array<double>& volume,
-         const std::string& spec_json) {
-        return build_features_from_spec(symbol, {ts, open, high, low, close, volume}, spec_json);
+      [](const std::string& symbol, const py::object& ts, const py::object& open, const py::object& high,
+         const py::object& low, const py::object& close, const py::object& volume, const std::string& spec_json) {
+        return build_features_from_spec(symbol, Columns(ts, open, high, low, close, volume), spec_json);
       },
       "symbol"_a, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "spec_json"_a);
 

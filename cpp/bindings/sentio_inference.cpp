@@ -25,9 +25,9 @@ using namespace py::literals;
 namespace {
 
 using namespace sentio;
-using sentio::python::Array;
 using sentio::python::as_span;
 using sentio::python::Columns;
+using sentio::python::real_numbers;
 
 py::object to_python(const nlohmann::ordered_json& json) {
   return py::module_::import("json").attr("loads")(json.dump());
@@ -37,7 +37,8 @@ nlohmann::json from_python(const py::object& object, const std::string& where) {
   return parse_json(py::module_::import("json").attr("dumps")(object).cast<std::string>(), where);
 }
 
-py::array_t<float> logits(const Artifact& artifact, const Array<float>& x) {
+py::array_t<float> logits(const Artifact& artifact,
+                          const py::array_t<float, py::array::c_style | py::array::forcecast>& x) {
   const int length = artifact.sequence_length(), width = artifact.spec().width();
   const bool flat = x.ndim() == 2 && length == 1 && x.shape(1) == width;
   const bool sequence = x.ndim() == 3 && x.shape(1) == length && x.shape(2) == width;
@@ -52,44 +53,65 @@ py::array_t<float> logits(const Artifact& artifact, const Array<float>& x) {
   return result;
 }
 
+/// A keyword's value. @throws py::type_error that says what it must be.
+template <class T>
+T value_of(const std::string& name, const py::handle& value, const char* what) {
+  try {
+    return value.cast<T>();
+  } catch (const py::cast_error&) {
+    throw py::type_error(name + " must be " + what + ", found " + py::repr(value).cast<std::string>());
+  }
+}
+
 /// How to trade: what backtest and simulate have in common.
 struct Settings {
   RunOptions run;
   std::string symbol;
-  nlohmann::json synthetic;
+  nlohmann::json synthetic;  ///< the mark of generated bars, or null
+  std::vector<SkippedBars> skipped;
 };
 
-Settings settings_of(const py::kwargs& kwargs, const std::string& session) {
+/// What the bars say of themselves; bars of another kind than sentio_features.Bars say nothing.
+void read_origin(const py::object& bars, Settings& settings) {
+  if (py::hasattr(bars, "synthetic")) settings.synthetic = from_python(bars.attr("synthetic"), "bars.synthetic");
+  if (!py::hasattr(bars, "skipped")) return;
+  for (const py::handle& kind : bars.attr("skipped"))
+    settings.skipped.push_back(
+        {kind["kind"].cast<std::string>(), kind["count"].cast<std::size_t>(), kind["first"].cast<std::string>()});
+}
+
+Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std::string& session) {
   Settings settings;
+  read_origin(bars, settings);
   RunOptions& run = settings.run;
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
-  std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure",  "begin",
-                                    "end",    "fractional", "session", "flat_at_close", "synthetic"};
+  const std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure", "begin",
+                                          "end",    "fractional", "session", "flat_at_close"};
+  constexpr const char* kIndex = "a whole number of at least 0";
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
-    if (name == "symbol")
-      settings.symbol = value.cast<std::string>();
-    else if (name == "costs")
+    if (name == "symbol") {
+      settings.symbol = value_of<py::str>(name, value, "a text").cast<std::string>();
+    } else if (name == "costs") {
       run.broker.costs = find_costs(py::str(value).cast<std::string>());
-    else if (name == "capital")
-      run.broker.capital = value.cast<double>();
-    else if (name == "max_exposure")
-      run.broker.max_exposure = value.cast<double>();
-    else if (name == "fractional")
-      run.broker.fractional = value.cast<bool>();
-    else if (name == "flat_at_close")
-      run.flat_at_close = value.cast<bool>();
-    else if (name == "begin")
-      run.begin = value.cast<std::size_t>();
-    else if (name == "end")
-      run.end = value.cast<std::optional<std::size_t>>();
-    else if (name == "session")
-      run.calendar = session_calendar(value.cast<std::string>());
-    else if (name == "synthetic")
-      settings.synthetic = from_python(py::reinterpret_borrow<py::object>(value), "synthetic");
-    else
+    } else if (name == "capital") {
+      run.broker.capital = value_of<double>(name, value, "a number");
+    } else if (name == "max_exposure") {
+      run.broker.max_exposure = value_of<double>(name, value, "a number");
+    } else if (name == "fractional") {
+      run.broker.fractional = value_of<bool>(name, value, "True or False");
+    } else if (name == "flat_at_close") {
+      run.flat_at_close = value_of<bool>(name, value, "True or False");
+    } else if (name == "begin") {
+      run.begin = value_of<std::size_t>(name, value, kIndex);
+    } else if (name == "end") {
+      if (!value.is_none()) run.end = value_of<std::size_t>(name, value, kIndex);
+    } else if (name == "session") {
+      run.calendar = session_calendar(value_of<std::string>(name, value, "a text"));
+    } else {
       throw py::type_error("unknown argument '" + name + "'" + did_you_mean(name, known));
+    }
   }
   require_valid(run.broker);
   return settings;
@@ -144,7 +166,7 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
                   .program_version = SENTIO_VERSION,
                   .symbol = settings.symbol,
                   .bars_file = "",
-                  .skipped = {},
+                  .skipped = settings.skipped,
                   .synthetic = settings.synthetic,
                   .strategy = std::move(identity.strategy),
                   .strategy_label = "",
@@ -157,17 +179,18 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
   return document;
 }
 
-py::object simulate(const py::object& bars, const Array<double>& probability, const py::object& decision,
+py::object simulate(const py::object& bars, const py::object& probability, const py::object& decision,
                     const py::object& costs, const py::kwargs& kwargs) {
-  const Columns columns = Columns::of(bars);
+  const Columns columns(bars);
   const BarsView view = columns.view();
   require_valid(view);
-  const auto p = as_span(probability, "probability");
+  const auto probabilities = real_numbers(probability, "probability");
+  const auto p = as_span(probabilities, "probability");
   if (p.size() != view.size())
     throw std::invalid_argument("probability must have one value a bar, " + std::to_string(view.size()) + ", found " +
                                 std::to_string(p.size()));
   kwargs["costs"] = costs;
-  const Settings settings = settings_of(kwargs, "us_equity");
+  const Settings settings = settings_of(bars, kwargs, "us_equity");
   DecisionRule rule = DecisionRule::from_json(from_python(decision, "decision"), "decision.");
   Run run;
   {
@@ -196,15 +219,18 @@ class BarByBar final : public Strategy {
 /// "fast=10,slow=30" of {"fast": 10, "slow": 30}.
 std::string params_text(const py::dict& params) {
   std::string text;
-  for (const auto& [key, value] : params)  // lower() turns True into the true that rules read
-    text +=
-        (text.empty() ? "" : ",") + key.cast<std::string>() + "=" + py::str(value).attr("lower")().cast<std::string>();
+  for (const auto& [key, value] : params) {
+    const auto name = value_of<std::string>("the name of a param", key, "a text");
+    static_cast<void>(value_of<double>("param " + name, value, "a number, True or False"));
+    // lower() turns True into the true that rules read.
+    text += (text.empty() ? "" : ",") + name + "=" + py::str(value).attr("lower")().cast<std::string>();
+  }
   return text;
 }
 
 py::object backtest(const py::object& bars, const std::string& strategy, const std::optional<Artifact>& artifact,
                     const py::dict& params, bool bar_by_bar, const py::kwargs& kwargs) {
-  const Columns columns = Columns::of(bars);
+  const Columns columns(bars);
   const BarsView view = columns.view();
   require_valid(view);
   std::unique_ptr<Strategy> runner;
@@ -221,6 +247,7 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     spans = artifact->spans();
     if (!artifact->session().empty()) session = artifact->session();
   } else {
+    if (artifact) throw std::invalid_argument("artifact= goes with strategy 'tfa', found '" + strategy + "'");
     const StrategyRow* const row = find_strategy(strategy);
     if (row == nullptr) {
       std::vector<std::string> known = strategy_names();
@@ -231,7 +258,7 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     runner = row->make(values);
     identity.strategy = {{"name", row->name}, {"params", params_json(*row, values)}};
   }
-  const Settings settings = settings_of(kwargs, session);
+  const Settings settings = settings_of(bars, kwargs, session);
   if (bar_by_bar) runner = std::make_unique<BarByBar>(std::move(runner));
   identity.warmup = static_cast<std::size_t>(runner->warmup());
   Run run;

@@ -6,8 +6,6 @@
 #include <vector>
 
 #include "bars/error.hpp"
-#include "bars/file.hpp"
-#include "bars/json.hpp"
 #include "bars/suggest.hpp"
 
 namespace sentio::cli {
@@ -20,14 +18,6 @@ bool fits(std::string_view file_name, std::string_view symbol) {
   const std::string_view rest = file_name.substr(symbol.size());
   if (!rest.ends_with(".csv") && !rest.ends_with(".csv.gz")) return false;
   return rest.front() == '.' ? rest == ".csv" || rest == ".csv.gz" : rest.front() == '_' || rest.front() == '-';
-}
-
-nlohmann::json sidecar_of(fs::path path) {
-  path += ".synthetic.json";
-  if (!fs::exists(path)) return nullptr;
-  nlohmann::json sidecar = parse_json(read_file(path), path.string());
-  if (!sidecar.is_object()) throw InputError(path.string() + ": must be a JSON object, found " + shown(sidecar));
-  return sidecar;
 }
 
 }  // namespace
@@ -74,7 +64,6 @@ LoadedBars load_bars(const BarsArguments& arguments, const std::string& session)
   loaded.path = arguments.bars.empty() ? find_bars(arguments.data_dir, arguments.symbol) : fs::path(arguments.bars);
   loaded.calendar = session_calendar(arguments.session.empty() ? session : arguments.session);
   loaded.csv = read_csv(loaded.path, arguments.on_bad_bar == "skip" ? OnBadBar::skip : OnBadBar::refuse);
-  loaded.synthetic = sidecar_of(loaded.path);
   return loaded;
 }
 

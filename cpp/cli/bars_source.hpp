@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "bars/csv.hpp"
@@ -29,7 +28,6 @@ struct LoadedBars {
   std::filesystem::path path;
   CsvBars csv;
   SessionCalendar calendar;
-  nlohmann::json synthetic;  ///< what <path>.synthetic.json says of generated bars; null where there is no such file
 };
 
 /// @param session used where the command line names none

@@ -42,7 +42,7 @@ void check_bars(const Arguments& arguments) {
   std::cout << arguments.path << ": " << counted(bars.size(), "bar") << " of " << format_number(interval_s) << " s, "
             << format_time(bars.time_ns.front()) << " to " << format_time(bars.time_ns.back()) << ", "
             << grouped(silent) << " without volume\n";
-  if (!loaded.synthetic.is_null()) std::cout << "  SYNTHETIC DATA: generated, not recorded\n";
+  if (!loaded.csv.synthetic.is_null()) std::cout << "  SYNTHETIC DATA: generated, not recorded\n";
   for (const SkippedBars& kind : loaded.csv.skipped) {
     std::cout << "  skipped " << counted(kind.count, "bad bar") << " (" << kind.kind << "), first " << kind.first
               << '\n';

@@ -57,7 +57,7 @@ Subject subject_of(const std::string& verb, const RunArguments& a, const LoadedB
           .symbol = a.bars.symbol,
           .bars_file = loaded.path.filename().string(),
           .skipped = loaded.csv.skipped,
-          .synthetic = loaded.synthetic,
+          .synthetic = loaded.csv.synthetic,
           .strategy = ready.identity,
           .strategy_label = ready.label,
           .notes = notes_of(ready, a, loaded),
@@ -113,7 +113,8 @@ void run_and_report(const std::string& verb, const RunArguments& a, const Choose
     run = sentio::run(bars, *ready.strategy, options,
                       [&](std::size_t done, std::size_t total) { progress.show(done, total); });
   }
-  const Context context{.spans = ready.spans, .synthetic = !loaded.synthetic.is_null(), .periods = measured.periods};
+  const Context context{
+      .spans = ready.spans, .synthetic = !loaded.csv.synthetic.is_null(), .periods = measured.periods};
   Analysis analysis = analyse(run, bars, options, context);
   publish({subject_of(verb, a, loaded, ready), bars, options, std::move(run), std::move(analysis)}, a, json_file);
 }

@@ -5,7 +5,7 @@
 
 namespace sentio {
 
-Graph::Graph(const Graph& other) : columns_(other.columns_) {
+Graph::Graph(const Graph& other) : columns_(other.columns_), readers_(other.readers_) {
   nodes_.reserve(other.nodes_.size());
   for (const Node& node : other.nodes_) nodes_.push_back({node.kernel->clone(), node.inputs, node.start});
 }
@@ -15,8 +15,10 @@ Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Col
   std::array<Column, kMaxInputs> sources{};
   std::copy(inputs.begin(), inputs.end(), sources.begin());
 
-  for (std::size_t i = 0; i < nodes_.size(); ++i)
-    if (nodes_[i].inputs == sources && nodes_[i].kernel->same_as(*kernel)) return output(i);
+  std::vector<std::size_t>& readers = readers_[sources];
+  for (const std::size_t i : readers)
+    if (nodes_[i].kernel->same_as(*kernel)) return output(i);
+  readers.push_back(nodes_.size());
 
   ColumnFacts made{.recursive = kernel->recursive()};
   for (const Column input : inputs) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -40,6 +41,7 @@ class Graph {
   Graph& operator=(Graph other) noexcept {
     std::swap(nodes_, other.nodes_);
     std::swap(columns_, other.columns_);
+    std::swap(readers_, other.readers_);
     return *this;
   }
   ~Graph() = default;
@@ -63,6 +65,8 @@ class Graph {
 
   std::vector<Node> nodes_;
   std::vector<ColumnFacts> columns_;
+  std::map<std::array<Column, kMaxInputs>, std::vector<std::size_t>>
+      readers_;  ///< of the same inputs: where a twin may be
 };
 
 }  // namespace sentio

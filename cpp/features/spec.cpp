@@ -174,13 +174,13 @@ class SpecReader {
 
   static std::vector<std::string> allowed_keys(const Op& op) {
     std::vector<std::string> keys = {"name", "op", "as", "emit"};
-    if (op.sources == 1) keys.push_back("source");
-    if (op.sources == 2) keys.push_back("sources");
+    if (op.sources == 1) keys.emplace_back("source");
+    if (op.sources == 2) keys.emplace_back("sources");
     for (const Param& param : op.params) keys.push_back(param.name);
     return keys;
   }
 
-  std::vector<std::string> read_sources(const json& object, const std::string& path, const Op& op) const {
+  [[nodiscard]] std::vector<std::string> read_sources(const json& object, const std::string& path, const Op& op) const {
     std::vector<std::string> names;
     if (op.sources == 1) names.push_back(object.contains("source") ? text(object, path, "source") : "close");
     if (op.sources == 2) {
@@ -196,7 +196,7 @@ class SpecReader {
     return names;
   }
 
-  Form read_form(const json& object, const std::string& path) const {
+  [[nodiscard]] Form read_form(const json& object, const std::string& path) const {
     if (!object.contains("as")) return Form::level;
     const std::string word = text(object, path, "as");
     const auto found = std::ranges::find(kForms, word);
@@ -210,7 +210,7 @@ class SpecReader {
     return object[key].get<bool>();
   }
 
-  double read_param(const json& object, const std::string& path, const Param& param) const {
+  [[nodiscard]] double read_param(const json& object, const std::string& path, const Param& param) const {
     const auto found = object.find(param.name);
     if (found == object.end()) return param.fallback;
     const json& value = *found;
@@ -234,7 +234,7 @@ class SpecReader {
     return std::ranges::any_of(kBuiltIns, [&](const BuiltIn& source) { return name == source.name; });
   }
 
-  std::vector<std::string> known_sources() const {
+  [[nodiscard]] std::vector<std::string> known_sources() const {
     std::vector<std::string> names;
     for (const BuiltIn& source : kBuiltIns) names.emplace_back(source.name);
     for (const Feature& feature : spec_.features_) names.push_back(feature.name);
@@ -256,6 +256,9 @@ class SpecReader {
       spec_.settle_ = std::max(spec_.settle_, facts.settle);
     }
     if (spec_.width_ == 0) fail("features", "no feature is emitted");
+    if (spec_.warmup_ > kLargestEmitFrom)
+      fail("features", "the warm-up must be at most " + std::to_string(kLargestEmitFrom) + " bars, found " +
+                           std::to_string(spec_.warmup_));
     read_alignment();
     warn_of_padded_cells();
     spec_.canonical_ = canonical().dump();

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <system_error>
 
 #include "bars/file.hpp"
 #include "bars/json.hpp"
 #include "bars/number.hpp"
+#include "bars/session.hpp"
 #include "bars/sha256.hpp"
+#include "bars/suggest.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
@@ -29,7 +32,8 @@ class ArtifactReader {
   explicit ArtifactReader(const fs::path& folder) : folder_(folder) {}
 
   Artifact read() {
-    if (!fs::is_directory(folder_)) throw ArtifactError(folder_.string() + ": no such artifact folder");
+    std::error_code ignored;  // what cannot be looked at is no folder of ours
+    if (!fs::is_directory(folder_, ignored)) throw ArtifactError(folder_.string() + ": no such artifact folder");
     metadata_path_ = fs::exists(folder_ / "metadata.json") ? folder_ / "metadata.json" : folder_ / "model.meta.json";
     if (!fs::exists(metadata_path_))
       throw ArtifactError(folder_.string() + ": has neither metadata.json nor model.meta.json, so it is no artifact");
@@ -160,41 +164,78 @@ class ArtifactReader {
 
   DecisionRule read_decision() {
     const auto decision = metadata_.find("decision");
-    if (decision != metadata_.end()) return DecisionRule::from_json(*decision, metadata_path_.string() + ": decision.");
+    if (decision != metadata_.end()) {
+      require_decision_keys(*decision);
+      return DecisionRule::from_json(*decision, metadata_path_.string() + ": decision.");
+    }
     warn(metadata_path_.string() + ": states no decision rule; the default thresholds apply");
     return {};
   }
 
+  /// A rule that is stated states what it decides by: a default must not stand in for a threshold that was lost.
+  void require_decision_keys(const json& decision) const {
+    if (!decision.is_object()) fail("decision", "must be an object, found " + shown(decision));
+    std::vector<std::string> required = {"rule"};
+    if (decision.value("rule", json()) == "threshold") required = {"rule", "long_above", "short_below"};
+    for (const std::string& key : required)
+      if (!decision.contains(key)) fail("decision", "key '" + key + "' is missing");
+  }
+
   DataSpans read_spans() {
     const auto data = metadata_.find("data");
-    if (data == metadata_.end() || !data->is_object()) {
+    if (data == metadata_.end()) {
       warn(metadata_path_.string() + ": does not say which bars the model was trained on");
       return {};
     }
+    if (!data->is_object()) fail("data", "must be an object, found " + shown(*data));
+    if (const json synthetic = data->value("synthetic", json(false)); !synthetic.is_boolean())
+      fail("data.synthetic", "must be true or false, found " + shown(synthetic));
+    if (data->contains("session")) require_calendar((*data)["session"]);
     return {.train = read_span(*data, "train"),
             .validation = read_span(*data, "validation"),
             .test = read_span(*data, "test")};
   }
 
-  std::optional<TimeSpan> read_span(const json& data, const char* part) const {
-    const auto span = data.find(part);
-    if (span == data.end()) return std::nullopt;
+  void require_calendar(const json& name) const {
+    std::vector<std::string> known;
+    for (const SessionCalendar& calendar : session_calendars()) known.push_back(calendar.name);
+    if (name.is_string() && std::ranges::find(known, name.get<std::string>()) != known.end()) return;
+    fail("data.session",
+         "unknown calendar " + shown(name) + did_you_mean(name.is_string() ? name.get<std::string>() : "", known));
+  }
+
+  std::optional<TimeSpan> read_span(const json& data, const std::string& part) {
+    const auto found = data.find(part);
+    if (found == data.end()) {
+      warn(metadata_path_.string() + ": data." + part + " is not stated, so bars of it cannot be told");
+      return std::nullopt;
+    }
+    const json& span = *found;
+    const auto refuse = [&] {
+      fail("data." + part, "must be two ISO-8601 times, the earlier first, found " + shown(span));
+    };
     const auto time = [&](const json& value) {
       const auto parsed = value.is_string() ? parse_iso_time(value.get<std::string>()) : std::nullopt;
-      if (!parsed) fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
+      if (!parsed) refuse();
       return *parsed;
     };
-    if (!span->is_array() || span->size() != 2)
-      fail(std::string("data.") + part, "must be two ISO-8601 times, found " + shown(*span));
-    return TimeSpan{time((*span)[0]), time((*span)[1])};
+    if (!span.is_array() || span.size() != 2) refuse();
+    const TimeSpan times{time(span[0]), time(span[1])};
+    if (times.begin_ns > times.end_ns) refuse();
+    return times;
   }
 
   InputShape find_shape(const TorchModel& model, int width) {
     const json& expects = metadata_["expects"];
     int length = 0;
-    for (const char* const key : {"sequence_length", "seq_len"})
-      if (length == 0 && expects.contains(key))
-        length = whole_number(std::string("expects.") + key, expects[key], 1, kLongestSequence);
+    for (const char* const key : {"sequence_length", "seq_len"}) {
+      if (!expects.contains(key)) continue;
+      const std::string path = std::string("expects.") + key;
+      const int stated = whole_number(path, expects[key], 1, kLongestSequence);
+      if (length != 0 && stated != length)
+        fail(path, "must be expects.sequence_length, " + std::to_string(length) + ", found " + std::to_string(stated));
+      length = stated;
+    }
     const InputShape flat{.sequence = false, .sequence_length = 1, .width = width};
     const InputShape sequence{
         .sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
@@ -212,6 +253,7 @@ class ArtifactReader {
     if (layout != "BF" && layout != "BTF") fail("expects.layout", "must be \"BF\" or \"BTF\", found " + shown(layout));
     if (layout == "BF" && length > 1)
       fail("expects.sequence_length", "must be 1 for layout BF, found " + std::to_string(length));
+    if (layout == "BTF" && length == 0) fail("expects", "key 'sequence_length' is missing, which layout BTF needs");
     const InputShape shape = layout == "BF" ? flat : sequence;
     try_shape(model, shape);
     return shape;
@@ -238,13 +280,15 @@ class ArtifactReader {
     };
     if (!probe.is_object() || !probe.contains("inputs") || !probe.contains("logits"))
       throw refuse("must hold the keys inputs and logits");
+    const auto rows = static_cast<std::size_t>(artifact.shape_.sequence_length);
+    const auto width = static_cast<std::size_t>(artifact.shape_.width);
+    const std::size_t count = probe["logits"].is_array() ? probe["logits"].size() : 0;
+    if (count == 0) throw refuse("logits: must be a list of numbers, found " + shown(probe["logits"]));
+    std::vector<std::size_t> shape = {count, width};
+    if (artifact.shape_.sequence) shape = {count, rows, width};
     std::vector<float> inputs, expected_logits;
-    flatten(probe["inputs"], inputs, path);
-    flatten(probe["logits"], expected_logits, path);
-    const auto row = static_cast<std::size_t>(artifact.shape_.sequence_length * artifact.shape_.width);
-    if (expected_logits.empty() || inputs.size() != expected_logits.size() * row)
-      throw refuse("must hold " + std::to_string(row) + " inputs for each logit, found " +
-                   std::to_string(inputs.size()) + " for " + std::to_string(expected_logits.size()));
+    flatten(probe["inputs"], shape, path.string() + ": inputs", inputs);
+    flatten(probe["logits"], std::vector{count}, path.string() + ": logits", expected_logits);
     std::vector<float> found(expected_logits.size());
     artifact.logits(inputs, found);
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -255,14 +299,19 @@ class ArtifactReader {
     }
   }
 
-  static void flatten(const json& value, std::vector<float>& out, const fs::path& path) {
-    if (value.is_number()) {
+  /// Appends the numbers of nested lists of the given shape.
+  static void flatten(const json& value, std::span<const std::size_t> shape, const std::string& where,
+                      std::vector<float>& out) {
+    if (shape.empty()) {
+      if (!value.is_number() || !std::isfinite(value.get<float>()))
+        throw ArtifactError(where + ": must be a number that float32 can hold, found " + shown(value));
       out.push_back(value.get<float>());
-    } else if (value.is_array()) {
-      for (const json& item : value) flatten(item, out, path);
-    } else {
-      throw ArtifactError(path.string() + ": must hold lists of numbers, found " + shown(value));
+      return;
     }
+    if (!value.is_array() || value.size() != shape.front())
+      throw ArtifactError(where + ": must be a list of " + std::to_string(shape.front()) + ", found " + shown(value));
+    for (std::size_t i = 0; i < value.size(); ++i)
+      flatten(value[i], shape.subspan(1), where + "[" + std::to_string(i) + "]", out);
   }
 
   fs::path folder_, metadata_path_;
@@ -275,6 +324,8 @@ Artifact Artifact::load(const fs::path& folder) {
     return ArtifactReader(folder).read();
   } catch (const ArtifactError&) {
     throw;
+  } catch (const fs::filesystem_error& error) {
+    throw ArtifactError(error.path1().string() + ": " + error.code().message());
   } catch (const InputError& error) {  // of a file in the folder: it makes the artifact a bad one
     throw ArtifactError(error.what());
   }

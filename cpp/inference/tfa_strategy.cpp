@@ -46,23 +46,31 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
   const std::size_t earlier = rows_.size(), count = bars.size();
   const std::int64_t seen = builder_.bars_seen();
   rows_.resize(earlier + count * width);
+  // Whatever throws, the rows that the next window needs are the last ones.
+  const auto keep_last = [&](std::size_t taken) {
+    const auto end = rows_.begin() + static_cast<std::ptrdiff_t>(earlier + taken * width);
+    std::copy(end - static_cast<std::ptrdiff_t>(earlier), end, rows_.begin());
+    rows_.resize(earlier);
+  };
   try {
     builder_.build(bars, std::span(rows_).subspan(earlier));
   } catch (...) {  // a refused bar changes no state
-    rows_.resize(earlier);
+    keep_last(0);
     throw;
   }
-
-  // Windows that hold a row from before the warm-up have no logit.
-  const auto unready = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
-  logits_.resize(count - unready);
-  if (!logits_.empty()) artifact_.logits(windows(unready, logits_.size()), logits_);
-  for (std::size_t i = 0; i < count; ++i)
-    out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
-
-  std::copy(rows_.end() - static_cast<std::ptrdiff_t>(earlier), rows_.end(), rows_.begin());
-  rows_.resize(earlier);
+  try {
+    // Windows that hold a row from before the warm-up have no logit.
+    const auto unready = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
+    logits_.resize(count - unready);
+    if (!logits_.empty()) artifact_.logits(windows(unready, logits_.size()), logits_);
+    for (std::size_t i = 0; i < count; ++i)
+      out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
+  } catch (...) {
+    keep_last(count);
+    throw;
+  }
+  keep_last(count);
 }
 
 std::span<const float> TFAStrategy::windows(std::size_t first, std::size_t count) {

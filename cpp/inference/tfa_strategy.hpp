@@ -28,6 +28,9 @@ class TFAStrategy final : public Strategy {
 
   [[nodiscard]] std::string_view name() const override { return "tfa"; }
   [[nodiscard]] int warmup() const override { return artifact_.warmup() + 1; }
+  /// @throws std::invalid_argument if the bar is not valid; nothing has changed then. ArtifactError if the model fails;
+  /// the
+  ///         bar has been taken then, and has no decision.
   [[nodiscard]] Decision on_bar(const Bar& bar) override;
 
   /// The same in blocks: features of many bars, then one forward pass over many windows. Features have the same bits as

@@ -28,9 +28,10 @@ class Bars:
     def __init__(
         self, ts: ArrayLike, open: ArrayLike, high: ArrayLike, low: ArrayLike, close: ArrayLike, volume: ArrayLike
     ) -> None:
-        """Copies the columns, shape [n] each; `ts` is nanoseconds since 1970 in UTC, of the bars' open.
+        """Copies the columns, shape [n] each; `ts` is nanoseconds since 1970 in UTC, or datetime64, of the bars' open.
 
         Raises:
+            TypeError: a column is not of whole numbers or times (`ts`), or of real numbers.
             ValueError: "bar I: what is wrong" at the first bar that is not valid, or the columns differ in length.
         """
 
@@ -51,6 +52,10 @@ class Bars:
     @property
     def skipped(self) -> list[SkippedBars]:
         """What was dropped while the bars were read with `on_bad_bar="skip"`."""
+
+    @property
+    def synthetic(self) -> dict[str, Any] | None:
+        """The mark beside the file of generated bars, `<file>.synthetic.json`; None for recorded ones."""
 
     @property
     def interval_s(self) -> float:
@@ -123,7 +128,10 @@ class FeatureSpec:
         """The canonical form for people, indented, with its content_hash."""
 
 class FeatureBuilder:
-    """Turns bars into feature rows, in blocks or one by one: the same bits. Calls continue one stream of bars."""
+    """Turns bars into feature rows, in blocks or one by one: the same bits. Calls continue one stream of bars.
+
+    One thread uses a builder at a time; a call while another thread is in one raises RuntimeError.
+    """
 
     def __init__(self, spec: FeatureSpec) -> None: ...
     @property

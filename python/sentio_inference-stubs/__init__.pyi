@@ -75,7 +75,6 @@ class SimulationSettings(TypedDict, total=False):
     session: str
     begin: int
     end: int | None
-    synthetic: Mapping[str, Any] | None
 
 class Settings(SimulationSettings, total=False):
     """The same, with the cost model: a shipped name or a file."""

@@ -1,7 +1,6 @@
 """Bars as the trainer needs them: read, hashed by content, and known to be real or synthetic."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -56,7 +55,7 @@ def load_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"]) -> BarsFile:
         bars=bars,
         file_hash=sha256_file(path),
         content_hash=bars_hash(bars),
-        synthetic=read_synthetic_mark(path),
+        synthetic=bars.synthetic,
     )
 
 
@@ -72,20 +71,6 @@ def bars_hash(bars: Bars) -> str:
 def synthetic_mark(bars_path: Path) -> Path:
     """The sidecar that marks a bars file as synthetic."""
     return bars_path.with_name(bars_path.name + SYNTHETIC_SUFFIX)
-
-
-def read_synthetic_mark(bars_path: Path) -> dict[str, Any] | None:
-    """What the sidecar says; None without one."""
-    mark = synthetic_mark(bars_path)
-    if not mark.exists():
-        return None
-    try:
-        document = json.loads(mark.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{shown_path(mark)}: not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise DataError(f"{shown_path(mark)}: must be a JSON object, found a {type(document).__name__}")
-    return document
 
 
 def iso_time(time_ns: int) -> str:

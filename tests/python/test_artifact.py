@@ -179,12 +179,31 @@ METADATA, SPEC = "{folder}/metadata.json: ", "{folder}/feature_spec.json: "
         (set_key("expects", "emit_from", value=3), METADATA + "expects.emit_from: must be 60, found 3"),
         (set_key("expects", "layout", value="FB"), METADATA + 'expects.layout: must be "BF" or "BTF", found "FB"'),
         (
-            set_key("decision", value={"rule": "threshold", "long_above": 1.5}),
+            set_key("decision", value={"rule": "threshold", "long_above": 1.5, "short_below": 0.4}),
             METADATA + "decision.long_above: must be a number from 0 to 1, found 1.5",
         ),
         (
             set_key("data", "train", value=["yesterday", "today"]),
-            METADATA + 'data.train: must be two ISO-8601 times, found ["yesterday","today"]',
+            METADATA + 'data.train: must be two ISO-8601 times, the earlier first, found ["yesterday","today"]',
+        ),
+        (
+            set_key("data", "train", value=["2024-01-03T00:00:00Z", "2024-01-02T00:00:00Z"]),
+            METADATA + "data.train: must be two ISO-8601 times, the earlier first, "
+            'found ["2024-01-03T00:00:00Z","2024-01-02T00:00:00Z"]',
+        ),
+        (set_key("data", "synthetic", value="yes"), METADATA + 'data.synthetic: must be true or false, found "yes"'),
+        (
+            set_key("data", "session", value="us_equty"),
+            METADATA + "data.session: unknown calendar \"us_equty\"; did you mean 'us_equity'?",
+        ),
+        (set_key("decision", value={}), METADATA + "decision: key 'rule' is missing"),
+        (
+            set_key("decision", value={"rule": "threshold", "long_above": 0.6}),
+            METADATA + "decision: key 'short_below' is missing",
+        ),
+        (
+            set_key("expects", "seq_len", value=64),
+            METADATA + "expects.seq_len: must be expects.sequence_length, 1, found 64",
         ),
         (
             set_key("files", value={"../model.pt": "sha256:0"}),
@@ -230,6 +249,34 @@ def test_a_model_that_computes_something_else_is_told_by_its_probe(copy: Path) -
     alter_probe(copy)
     with pytest.raises(ArtifactError, match=r"probe\.json: logits\[1\]: the model gives .* here, it gave .* when"):
         Artifact.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda probe: probe.update(logits=[1e308] * len(probe["logits"])),
+            r"probe\.json: logits\[0\]: must be a number that float32 can hold, found 1e\+308",
+        ),
+        (
+            lambda probe: probe.update(inputs=[cell for row in probe["inputs"] for cell in row]),
+            r"probe\.json: inputs: must be a list of 8, found \[",
+        ),
+        (lambda probe: probe.update(logits=[]), r"probe\.json: logits: must be a list of numbers, found \[\]"),
+    ],
+)
+def test_a_probe_that_proves_nothing_is_refused(copy: Path, change: Callable[[Json], object], message: str) -> None:
+    edit(copy / "probe.json", change)
+    edit(copy / "metadata.json", lambda document: document["files"].pop("probe.json"))
+    with pytest.raises(ArtifactError, match=message):
+        Artifact.load(copy)
+
+
+def test_a_part_of_the_data_that_is_not_stated_is_warned_of(copy: Path) -> None:
+    edit(copy / "metadata.json", lambda document: document["data"].pop("validation"))
+    assert Artifact.load(copy).warnings == [
+        f"{copy}/metadata.json: data.validation is not stated, so bars of it cannot be told"
+    ]
 
 
 def test_a_model_of_another_shape_is_refused(copy: Path) -> None:

@@ -1,17 +1,21 @@
 """Backtests from the shell and from Python: one result, no look into the future, every cent accounted for."""
 
 import json
+import re
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import sentio_features
-from cli_support import refusal_of, report_of, run_cli
+from cli_support import SENTIO_CLI, refusal_of, report_of, run_cli
 from hypothesis import given
 from hypothesis import strategies as st
-from market_bars import joined, market
+from market_bars import MINUTE_NS, PROJECT, joined, market
 from sentio_features import Bars, FeatureBuilder, FeatureSpec, read_csv
 from sentio_inference import Artifact, backtest, simulate
 from training_support import Project, make_project
@@ -19,6 +23,7 @@ from training_support import Project, make_project
 from sentio_trainer.report import Silence
 from sentio_trainer.trainers.tfa import train
 
+COLUMNS = ("open", "high", "low", "close", "volume")
 STRATEGIES = ("tfa", "buy_and_hold", "sma_cross")
 
 
@@ -35,7 +40,7 @@ def bars(project: Project) -> Bars:
 
 
 def write_bars(path: Path, bars: Bars) -> Path:
-    columns = [bars[name].tolist() for name in ("open", "high", "low", "close", "volume")]
+    columns = [bars[name].tolist() for name in COLUMNS]
     rows = zip(bars.ts.tolist(), *columns, strict=True)
     path.write_text("ts,open,high,low,close,volume\n" + "".join(",".join(map(repr, row)) + "\n" for row in rows))
     return path
@@ -78,6 +83,32 @@ def test_bar_by_bar_and_in_blocks_a_model_trades_the_same(project: Project, bars
     # LibTorch picks kernels by batch size, which moves the last bits of a logit.
     np.testing.assert_allclose(blocks["series"]["probability"], single["series"]["probability"], rtol=0, atol=1e-6)
     assert blocks["fills_hash"] == single["fills_hash"]
+
+
+def test_a_report_knows_where_its_bars_come_from(bars: Bars, tmp_path: Path) -> None:
+    assert "SYNTHETIC" in backtest(bars[10:], "buy_and_hold")["verdict"][0]
+    recorded = Bars(bars.ts, bars.open, bars.high, bars.low, bars.close, bars.volume)
+    assert backtest(recorded, "buy_and_hold")["verdict"] == []
+    lines = write_bars(tmp_path / "bars.csv", recorded[:50]).read_text().splitlines()
+    lines[20] = lines[20].replace(",", ",x", 1)
+    (tmp_path / "bars.csv").write_text("\n".join(lines) + "\n")
+    skipped = read_csv(tmp_path / "bars.csv", on_bad_bar="skip")
+    assert [kind["count"] for kind in backtest(skipped[5:], "buy_and_hold")["bars"]["skipped"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("begin", -1, "begin must be a whole number of at least 0, found -1"),
+        ("end", "x", "end must be a whole number of at least 0, found 'x'"),
+        ("capital", "x", "capital must be a number, found 'x'"),
+        ("session", None, "session must be a text, found None"),
+        ("capitol", 1, "unknown argument 'capitol'; did you mean 'capital'?"),
+    ],
+)
+def test_a_wrong_keyword_is_named(bars: Bars, keyword: str, value: object, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        backtest(bars, "buy_and_hold", **{keyword: value})  # type: ignore[typeddict-item]
 
 
 def test_the_probability_of_a_backtest_is_the_models(project: Project, bars: Bars) -> None:
@@ -283,3 +314,17 @@ def test_lists_name_every_op_strategy_and_cost_model(project: Project) -> None:
     costs = run_cli("list", "costs", cwd=project.root).stdout
     configs = Path(__file__).resolve().parents[2] / "configs" / "execution"
     assert all(json.loads(path.read_text())["name"] in costs for path in configs.glob("*.json"))
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_program_leaves_nothing_behind(bars: Bars, tmp_path: Path, stop: signal.Signals) -> None:
+    copies = [Bars(bars.ts + i * 1_000_000 * MINUTE_NS, *(bars[k] for k in COLUMNS)) for i in range(40)]
+    ts, *columns = (np.concatenate([each[k] for each in copies]) for k in ("ts", *COLUMNS))
+    file = write_bars(tmp_path / "bars.csv", Bars(ts, *columns))
+    spec = PROJECT / "configs" / "features" / "sentio_55.json"
+    running = subprocess.Popen([SENTIO_CLI, "features", "--bars", file, "--spec", spec, "--out", tmp_path / "x.csv"])
+    while not list(tmp_path.glob("x.csv.part*")) and running.poll() is None:
+        time.sleep(0.005)
+    running.send_signal(stop)
+    assert running.wait(timeout=60) == -stop, "the program was done before it was stopped"
+    assert [path.name for path in tmp_path.iterdir()] == ["bars.csv"]

@@ -673,3 +673,26 @@ def test_a_zip_file_is_no_csv() -> None:
         archive.writestr("bars.csv", PLAIN)
     with pytest.raises(InputError, match=r"^bars\.zip:1:1: the header has no column ts"):
         read_csv("bars.zip")
+
+
+@pytest.mark.parametrize("tail", [b"text", b"\0" * 8, b"\x1f\x8c" + b"\0" * 20])
+def test_nothing_but_another_member_may_follow_a_gzip_stream(tmp_path: Path, tail: bytes) -> None:
+    text = b"ts,open,high,low,close,volume\n60,1,1,1,1,1\n"
+    path = tmp_path / "bars.csv.gz"
+    path.write_bytes(gzip.compress(text) + gzip.compress(b"120,1,1,1,1,1\n"))
+    assert len(read_csv(path)) == 2
+    path.write_bytes(gzip.compress(text) + tail)
+    with pytest.raises(InputError, match=r"is damaged: incorrect header check|is cut off"):
+        read_csv(path)
+
+
+def test_times_are_taken_in_their_own_unit_or_refused() -> None:
+    one = np.ones(2)
+    seconds = np.array(["2024-01-02T14:30", "2024-01-02T14:31"], dtype="datetime64[s]")
+    for unit in ("s", "ms", "us", "ns"):
+        assert Bars(seconds.astype(f"datetime64[{unit}]"), one, one, one, one, one).interval_s == 60.0
+    for ts in (np.array([1.5, 2.5]), np.array(["a", "b"]), np.array([1, 2], dtype=np.uint64)):
+        with pytest.raises(TypeError, match="ts must be int64 nanoseconds or datetime64, found "):
+            Bars(ts, one, one, one, one, one)
+    with pytest.raises(TypeError, match="open must be an array of real numbers, found complex128"):
+        Bars(np.array([1, 2]), one + 0j, one, one, one, one)

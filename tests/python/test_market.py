@@ -1,6 +1,7 @@
 """The synthetic market: its calendar, its shape, its edge."""
 
 import json
+import shutil
 from datetime import date, datetime, timezone
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 from sentio_features import in_regular_hours, read_csv, session_days
 
-from sentio_trainer.bars import read_synthetic_mark
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.market import EDGE_WINDOW, MarketSpec, PlantedEdge, csv_text, make_market, write_market
 from sentio_trainer.nyse import early_closes, holidays, sessions, to_utc
@@ -150,7 +150,7 @@ def test_the_file_is_marked_as_synthetic_with_its_theory(tmp_path: Path) -> None
     path = tmp_path / "data" / "QQQ_NH.csv"
     write_market(MarketSpec(days=2, seed=4, ic=-0.05), path, overwrite=False)
     mark = json.loads((tmp_path / "data" / "QQQ_NH.csv.synthetic.json").read_text())
-    assert mark == read_synthetic_mark(path)
+    assert mark == read_csv(path).synthetic
     assert mark == {
         "synthetic": True,
         "generator": "sentio synthetic market 1",
@@ -164,7 +164,8 @@ def test_the_file_is_marked_as_synthetic_with_its_theory(tmp_path: Path) -> None
         "theoretical_ic": 0.05,
         "edge": "reversal over 20 bars",
     }
-    assert read_synthetic_mark(tmp_path / "other.csv") is None
+    shutil.copy(path, tmp_path / "other.csv")
+    assert read_csv(tmp_path / "other.csv").synthetic is None
 
 
 def test_bars_that_are_not_synthetic_are_not_replaced(tmp_path: Path) -> None:

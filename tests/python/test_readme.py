@@ -64,6 +64,15 @@ def test_the_demo_runs_on_the_readers_bars(copy: Path) -> None:
     assert "tpa_test SPY: tfa" in done.stdout
 
 
+def test_the_demo_does_not_replace_recorded_bars(copy: Path) -> None:
+    path = copy / "data" / "equities" / "MINE_NH.csv"
+    path.write_text("ts,open,high,low,close,volume\n60,1,1,1,1,1\n")
+    done = run("sh examples/demo.sh MINE 2 ''", copy)
+    assert done.returncode == 2
+    assert "MINE_NH.csv" in done.stderr
+    assert path.read_text().endswith("60,1,1,1,1,1\n")
+
+
 def test_the_python_of_readme_runs(copy: Path) -> None:
     (code,) = blocks("python")
     done = subprocess.run([sys.executable, "-c", code], cwd=copy, capture_output=True, text=True, check=False)

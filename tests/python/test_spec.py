@@ -1,10 +1,12 @@
 """Feature specs: what they accept, their hash, their messages, and the builder that computes them."""
 
+import contextlib
 import hashlib
 import json
 import random
 import re
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -724,3 +726,28 @@ def test_bars_a_minute_or_a_month_apart_continue_one_stream() -> None:
     assert builder.bars_seen == 2
     later = Bars([2**62], [3], [3], [3], [3], [0])
     assert builder.build(later).tolist() == [[3.0]]
+
+
+def test_a_builder_in_use_by_another_thread_says_so() -> None:
+    spec = FeatureSpec.load(str(SPEC_55))
+    builder, bars = FeatureBuilder(spec), market(1, 400_000)
+    refused, stop = [], threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                builder.state()
+            except RuntimeError as error:
+                refused.append(str(error))
+                return
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    try:
+        while asker.is_alive() and builder.bars_seen == 0:
+            with contextlib.suppress(RuntimeError):  # the other thread may be the first
+                builder.build(bars)
+    finally:
+        stop.set()
+        asker.join()
+    assert refused == ["this FeatureBuilder is in use by another thread; give each thread its own copy()"]

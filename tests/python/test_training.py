@@ -433,7 +433,7 @@ def use_a_bad_mark(project: Project) -> None:
         (use_flat_prices, "every label of the training rows is 0: there is no direction to learn"),
         (use_few_bars, "no rows left to use as validation: 100 bars"),
         (use_no_bars, "bars.csv: has no valid bars"),
-        (use_a_bad_mark, "bars.csv.synthetic.json: must be a JSON object, found a list"),
+        (use_a_bad_mark, "bars.csv.synthetic.json: must be a JSON object, found []"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
