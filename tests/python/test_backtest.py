@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import sentio_features
+import torch
 from cli_support import SENTIO_CLI, refusal_of, report_of, run_cli
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +120,32 @@ def test_the_probability_of_a_backtest_is_the_models(project: Project, bars: Bar
     found = report["series"]["probability"]
     assert np.isnan(found[: artifact.warmup]).all()
     np.testing.assert_allclose(found[artifact.warmup :], expected[artifact.warmup :], rtol=0, atol=1e-6)
+
+
+def test_a_sequence_model_sees_the_last_rows_oldest_first(project: Project, bars: Bars, tmp_path: Path) -> None:
+    class FirstAndLast(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 100.0 * x[:, 0, :1] + 10.0 * x[:, 4, 1:2]
+
+    folder = tmp_path / "v1"
+    shutil.copytree(project.artifact, folder)
+    torch.jit.save(torch.jit.script(FirstAndLast()), str(folder / "model.pt"))
+    (folder / "probe.json").unlink()
+    metadata = json.loads((folder / "metadata.json").read_text())
+    metadata["files"] = {"feature_spec.json": metadata["files"]["feature_spec.json"]}
+    metadata["expects"].update(layout="BTF", sequence_length=5)
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    artifact = Artifact.load(folder)
+    x = FeatureBuilder(FeatureSpec.from_json(artifact.spec_json)).build(bars)
+    first = artifact.warmup
+    assert first == 60 + 4
+    logit = np.float32(100.0) * x[first - 4 : -4, 0] + np.float32(10.0) * x[first:, 1]
+    for bar_by_bar in (False, True):
+        report = backtest(bars, "tfa", artifact=artifact, bar_by_bar=bar_by_bar)
+        probability = report["series"]["probability"]
+        assert np.isnan(probability[:first]).all()
+        expected = 1.0 / (1.0 + np.exp(-logit.astype(np.float64)))
+        np.testing.assert_allclose(probability[first:], expected, rtol=0, atol=1e-6)  # float32 logits of size 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
