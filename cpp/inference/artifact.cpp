@@ -331,16 +331,11 @@ Artifact Artifact::load(const fs::path& folder) {
   }
 }
 
-std::string Artifact::session() const {
-  const auto data = metadata_.find("data");
-  if (data == metadata_.end() || !data->is_object()) return "";
-  const json session = data->value("session", json(""));
-  return session.is_string() ? session.get<std::string>() : "";
-}
+// The types of these were checked on load.
+std::string Artifact::session() const { return metadata_.value("data", json::object()).value("session", ""); }
 
 bool Artifact::trained_on_synthetic() const {
-  const auto data = metadata_.find("data");
-  return data != metadata_.end() && data->is_object() && data->value("synthetic", json(false)) == true;
+  return metadata_.value("data", json::object()).value("synthetic", false);
 }
 
 int Artifact::warmup() const { return std::max(spec_.emit_from(), spec_.warmup()) + shape_.sequence_length - 1; }

@@ -11,8 +11,9 @@ namespace sentio {
 namespace {
 
 /// The first line of what LibTorch says, without its stack.
-std::string first_line(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
+std::string first_line(const std::exception& error) {
+  const auto* const torch_error = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
   return text.substr(0, text.find('\n'));
 }
 
@@ -34,11 +35,8 @@ TorchModel::TorchModel(const std::filesystem::path& path) {
     // A model that was saved on another device comes onto the CPU.
     impl_ = std::make_unique<Impl>(Impl{torch::jit::load(path.string(), at::Device(at::kCPU))});
     impl_->module.eval();
-  } catch (const c10::Error& error) {
-    throw ModelError("is not a TorchScript archive that can be loaded: " + first_line(error));
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    throw ModelError("is not a TorchScript archive that can be loaded: " + text.substr(0, text.find('\n')));
+    throw ModelError("is not a TorchScript archive that can be loaded: " + first_line(error));
   }
 }
 
@@ -63,12 +61,8 @@ void TorchModel::forward(std::span<const float> windows, const InputShape& shape
     output = value.toTensor();
   } catch (const ModelError&) {
     throw;
-  } catch (const c10::Error& error) {
-    throw ModelError("fails on an input of shape " + shape_text(torch::empty(sizes)) + ": " + first_line(error));
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    throw ModelError("fails on an input of shape " + shape_text(torch::empty(sizes)) + ": " +
-                     text.substr(0, text.find('\n')));
+    throw ModelError("fails on an input of shape " + shape_text(torch::empty(sizes)) + ": " + first_line(error));
   }
   if (output.dim() != 2 || output.size(0) != batch || output.size(1) != 1)
     throw ModelError("must give logits of shape [" + std::to_string(batch) + ", 1], found " + shape_text(output));

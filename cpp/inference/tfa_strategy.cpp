@@ -52,13 +52,10 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
     std::copy(end - static_cast<std::ptrdiff_t>(earlier), end, rows_.begin());
     rows_.resize(earlier);
   };
+  std::size_t taken = 0;  // a refused bar changes no state
   try {
     builder_.build(bars, std::span(rows_).subspan(earlier));
-  } catch (...) {  // a refused bar changes no state
-    keep_last(0);
-    throw;
-  }
-  try {
+    taken = count;
     // Windows that hold a row from before the warm-up have no logit.
     const auto unready = static_cast<std::size_t>(
         std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
@@ -67,10 +64,10 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
     for (std::size_t i = 0; i < count; ++i)
       out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
   } catch (...) {
-    keep_last(count);
+    keep_last(taken);
     throw;
   }
-  keep_last(count);
+  keep_last(taken);
 }
 
 std::span<const float> TFAStrategy::windows(std::size_t first, std::size_t count) {

@@ -56,6 +56,10 @@ Column share_of_volume(Graph& graph, Column flow, int window) {
   return graph.add(RatioOrZero{}, {window_sum(graph, flow, window), window_sum(graph, kVolume, window)});
 }
 
+Column total_or_share(Graph& graph, Column flow, int window) {
+  return window == 0 ? graph.add(RunningTotal{}, {flow}) : share_of_volume(graph, flow, window);
+}
+
 }  // namespace
 
 std::vector<Op> cumulative_flow_ops() {
@@ -79,8 +83,7 @@ std::vector<Op> cumulative_flow_ops() {
        .build =
            [](Graph& graph, const Args& args) {
              const Column flow = graph.add(ReturnVolume{}, {kClose, kVolume});
-             return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
-                                         : share_of_volume(graph, flow, args.integer(0));
+             return total_or_share(graph, flow, args.integer(0));
            }},
       {.name = "AD_LINE",
        .formula = "n = 0: running total of ((c-l) - (h-c))/(h-l) v, a flat bar adding 0; "
@@ -90,8 +93,7 @@ std::vector<Op> cumulative_flow_ops() {
        .build =
            [](Graph& graph, const Args& args) {
              const Column flow = graph.add(LocatedVolume{}, {kHigh, kLow, kClose, kVolume});
-             return args.integer(0) == 0 ? graph.add(RunningTotal{}, {flow})
-                                         : share_of_volume(graph, flow, args.integer(0));
+             return total_or_share(graph, flow, args.integer(0));
            }},
   };
 }
