@@ -9,6 +9,7 @@
 
 #include "bars/error.hpp"
 #include "bars/sha256.hpp"
+#include "features/schedule.hpp"
 
 namespace sentio {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 constexpr std::size_t kBlock = 256;
 
 constexpr std::string_view kMagic = "SENTIO-FEATURES ";
-constexpr std::uint32_t kStateVersion = 1;
+constexpr std::uint32_t kStateVersion = 2;
 
 /// The one line at which doubles become float32; what float32 cannot hold becomes its largest number.
 float rounded(double x) { return static_cast<float>(x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : x); }
@@ -72,16 +73,47 @@ class StateReader {
 
 }  // namespace
 
-FeatureBuilder::FeatureBuilder(FeatureSpec spec)
-    : spec_(std::move(spec)), graph_(spec_.graph()), emitted_(spec_.emitted_columns()) {
-  for (const Column c : emitted_)
-    defined_from_.push_back(std::max<std::int64_t>(spec_.emit_from(), graph_.facts(c).first));
+FeatureBuilder::FeatureBuilder(FeatureSpec spec) : spec_(std::move(spec)), graph_(spec_.graph()) {
+  // Columns a multiple of 2 KiB apart would share a few sets of the cache: a line between them spreads them.
+  constexpr std::size_t kLine = 64 / sizeof(double);
   std::size_t size = 0;
   for (Column c = 0; c < graph_.columns(); ++c) {
     begin_.push_back(size + static_cast<std::size_t>(graph_.facts(c).history));
-    size = begin_.back() + kBlock;
+    size = begin_.back() + kBlock + kLine;
   }
   values_.resize(size);
+  for (const Column c : spec_.emitted_columns())
+    emitted_.push_back({c, std::max<std::int64_t>(spec_.emit_from(), graph_.facts(c).first)});
+  all_emitted_ = std::ranges::max_element(emitted_, {}, &Emitted::from)->from;
+  wire();
+}
+
+FeatureBuilder::FeatureBuilder(const FeatureBuilder& other)
+    : spec_(other.spec_),
+      graph_(other.graph_),
+      emitted_(other.emitted_),
+      all_emitted_(other.all_emitted_),
+      values_(other.values_),
+      begin_(other.begin_),
+      filled_(other.filled_),
+      seen_(other.seen_),
+      last_ns_(other.last_ns_) {
+  wire();
+}
+
+void FeatureBuilder::wire() {
+  for (const std::vector<std::size_t>& group : schedule(graph_)) {
+    group_ends_.push_back(kernels_.size() + group.size());
+    for (const std::size_t i : group) {
+      const Node& node = graph_.nodes()[i];
+      Wires wires{.in = {}, .out = column(Graph::output(i))};
+      for (std::size_t k = 0; k < kMaxInputs; ++k) wires.in[k] = column(node.inputs[k]);
+      kernels_.push_back(node.kernel.get());
+      wires_.push_back(wires);
+      starts_.push_back(node.start);
+      all_started_ = std::max<std::int64_t>(all_started_, node.start);
+    }
+  }
 }
 
 void FeatureBuilder::build(BarsView bars, std::span<float> out) {
@@ -118,38 +150,62 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
   for (Column c = 0; c < kBarColumns; ++c)
     std::copy_n(fields[static_cast<std::size_t>(c)].data(), count, column(c) + filled_);
 
-  auto& nodes = graph_.nodes();
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    Node& node = nodes[i];
-    double* const result = column(Graph::output(i)) + filled_;
-    // Bars before the node's inputs are defined; what lies there is read by nobody and kept equal for state().
-    const auto early =
-        static_cast<std::size_t>(std::clamp<std::int64_t>(node.start - seen_, 0, static_cast<std::int64_t>(count)));
-    std::fill_n(result, early, 0.0);
-    if (early == count) continue;
-    std::array<const double*, kMaxInputs> in;
-    for (std::size_t k = 0; k < kMaxInputs; ++k) in[k] = column(node.inputs[k]) + filled_ + early;
-    node.kernel->run(in.data(), result + early, static_cast<std::ptrdiff_t>(count - early));
-  }
+  const auto begin = static_cast<std::ptrdiff_t>(filled_), end = begin + static_cast<std::ptrdiff_t>(count);
+  if (seen_ < all_started_)
+    run_first(begin, end);
+  else if (count == 1)
+    for (std::size_t i = 0; i < kernels_.size(); ++i) kernels_[i]->step(wires_[i], begin);
+  else
+    run_groups(begin, end);
 
   write_rows(count, out);
+  if (seen_ < all_emitted_) pad_rows(count, out);
   filled_ += count;
   seen_ += static_cast<std::int64_t>(count);
   last_ns_ = bars.time_ns.back();
 }
 
+void FeatureBuilder::run_first(std::ptrdiff_t begin, std::ptrdiff_t end) {
+  for (std::size_t i = 0; i < kernels_.size(); ++i) {
+    // What lies before the inputs are defined is read by nobody and kept equal for state().
+    const auto early = static_cast<std::ptrdiff_t>(std::clamp<std::int64_t>(starts_[i] - seen_, 0, end - begin));
+    std::fill_n(wires_[i].out + begin, early, 0.0);
+    kernels_[i]->run(wires_[i], begin + early, end);
+  }
+}
+
+void FeatureBuilder::run_groups(std::ptrdiff_t begin, std::ptrdiff_t end) {
+  std::size_t i = 0;
+  for (const std::size_t group_end : group_ends_) {
+    const std::size_t size = group_end - i;
+    if (size == 1)
+      kernels_[i]->run(wires_[i], begin, end);
+    else
+      kernels_[i]->run_lanes({&kernels_[i], size}, {&wires_[i], size}, begin, end);
+    i = group_end;
+  }
+}
+
 void FeatureBuilder::write_rows(std::size_t count, float* out) const {
+  // A few rows at a time, so that their lines of the matrix stay in the first-level cache while the columns fill them.
+  constexpr std::size_t kRows = 16;
+  const std::size_t width = emitted_.size();
+  for (std::size_t first = 0; first < count; first += kRows) {
+    const std::size_t rows = std::min(kRows, count - first);
+    for (std::size_t f = 0; f < width; ++f) {
+      const double* const values = column(emitted_[f].column) + filled_ + first;
+      float* const cells = out + first * width + f;
+      for (std::size_t t = 0; t < rows; ++t) cells[t * width] = rounded(values[t]);
+    }
+  }
+}
+
+void FeatureBuilder::pad_rows(std::size_t count, float* out) const {
   const std::size_t width = emitted_.size();
   const float pad = rounded(spec_.pad_value());
-  for (std::size_t f = 0; f < width; ++f) {
-    const double* const values = column(emitted_[f]) + filled_;
-    const auto padded = static_cast<std::size_t>(
-        std::clamp<std::int64_t>(defined_from_[f] - seen_, 0, static_cast<std::int64_t>(count)));
-    float* cell = out + f;
-    std::size_t t = 0;
-    for (; t < padded; ++t, cell += width) *cell = pad;
-    for (; t < count; ++t, cell += width) *cell = rounded(values[t]);
-  }
+  for (std::size_t f = 0; f < width; ++f)
+    for (std::size_t t = 0; t < count && seen_ + static_cast<std::int64_t>(t) < emitted_[f].from; ++t)
+      out[t * width + f] = pad;
 }
 
 void FeatureBuilder::slide() {

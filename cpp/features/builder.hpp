@@ -16,6 +16,11 @@ namespace sentio {
 class FeatureBuilder {
  public:
   explicit FeatureBuilder(FeatureSpec spec);
+  FeatureBuilder(const FeatureBuilder& other);
+  FeatureBuilder(FeatureBuilder&&) = default;
+  FeatureBuilder& operator=(const FeatureBuilder& other) { return *this = FeatureBuilder(other); }
+  FeatureBuilder& operator=(FeatureBuilder&&) = default;
+  ~FeatureBuilder() = default;
 
   /// Continues with `bars` and writes their rows.
   /// @param out shape [bars.size(), width], row-major.
@@ -38,19 +43,37 @@ class FeatureBuilder {
   void restore(std::span<const std::byte> state);
 
  private:
+  /// An emitted column, and the first bar at which it is not padded.
+  struct Emitted {
+    Column column;
+    std::int64_t from;
+  };
+
+  void wire();
   void advance(BarsView bars, float* out);
+  void run_first(std::ptrdiff_t begin, std::ptrdiff_t end);
+  void run_groups(std::ptrdiff_t begin, std::ptrdiff_t end);
   void write_rows(std::size_t count, float* out) const;
+  void pad_rows(std::size_t count, float* out) const;
   void slide();
   [[nodiscard]] double* column(Column c) { return values_.data() + begin_[static_cast<std::size_t>(c)]; }
   [[nodiscard]] const double* column(Column c) const { return values_.data() + begin_[static_cast<std::size_t>(c)]; }
 
   FeatureSpec spec_;
   Graph graph_;
-  std::vector<Column> emitted_;
-  std::vector<std::int64_t> defined_from_;  ///< per emitted feature, the first bar that is not padded
-  std::vector<double> values_;              ///< per column: its history, then a block
-  std::vector<std::size_t> begin_;          ///< per column: where its block begins in values_
-  std::size_t filled_ = 0;                  ///< bars in the block
+  std::vector<Emitted> emitted_;
+  std::int64_t all_emitted_ = 0;    ///< the first bar without a padded cell
+  std::vector<double> values_;      ///< per column: its history, then a block
+  std::vector<std::size_t> begin_;  ///< per column: where its block begins in values_
+
+  // The nodes as they are run, in the order of their schedule.
+  std::vector<Kernel*> kernels_;
+  std::vector<Wires> wires_;
+  std::vector<std::int64_t> starts_;
+  std::vector<std::size_t> group_ends_;
+  std::int64_t all_started_ = 0;  ///< the first bar at which every node runs
+
+  std::size_t filled_ = 0;  ///< bars in the block
   std::int64_t seen_ = 0;
   std::optional<std::int64_t> last_ns_;
 };

@@ -21,14 +21,15 @@ Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Col
   readers.push_back(nodes_.size());
 
   ColumnFacts made{.recursive = kernel->recursive()};
-  for (const Column input : inputs) {
-    ColumnFacts& facts = columns_[static_cast<std::size_t>(input)];
-    facts.history = std::max(facts.history, kernel->lookback());
-    made.first = std::max(made.first, facts.first);
-    made.settle = std::max(made.settle, facts.settle);
+  for (int i = 0; i < kernel->inputs(); ++i) {
+    ColumnFacts& facts = columns_[static_cast<std::size_t>(sources[static_cast<std::size_t>(i)])];
+    const int lookback = kernel->lookback(i);
+    facts.history = std::max(facts.history, lookback);
+    made.first = std::max(made.first, facts.first + lookback);
+    made.settle = std::max(made.settle, facts.settle + lookback);
     made.recursive = made.recursive || facts.recursive;
   }
-  const int start = made.first + kernel->lookback();
+  const int start = made.first;
   made.first += kernel->delay();
   made.settle = std::min(kNever, made.settle + kernel->settle());
   nodes_.push_back({std::move(kernel), sources, start});

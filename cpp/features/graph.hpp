@@ -16,8 +16,6 @@ using Column = int;
 inline constexpr Column kOpen = 0, kHigh = 1, kLow = 2, kClose = 3, kVolume = 4;
 inline constexpr int kBarColumns = 5;
 
-inline constexpr int kMaxInputs = 4;
-
 struct Node {
   std::unique_ptr<Kernel> kernel;
   std::array<Column, kMaxInputs> inputs;

@@ -10,7 +10,7 @@
 namespace sentio {
 
 /// Changes whenever a bit of any feature may change, so that nothing computed by another engine is taken for its own.
-inline constexpr const char* kEngineVersion = "1";
+inline constexpr const char* kEngineVersion = "2";
 
 /// All ops, in the order of the op page.
 [[nodiscard]] std::span<const Op> ops();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cmath>
+#include <cstddef>
+#include <span>
 
 #include "features/graph.hpp"
 #include "features/log.hpp"
@@ -14,53 +16,54 @@ namespace sentio {
   return decay > 0.0 ? static_cast<int>(std::ceil(kLnOfTwoTo56 / -log_of(decay))) : 0;
 }
 
-/// Exponential moving average, alpha = 2 / (window + 1), seeded with the plain mean of its first values.
-struct Ema {
+/// A mean that moves by a share `alpha` of its distance to each new value, from a seed that is the plain mean of the
+/// first ones.
+struct RecursiveMean {
   static constexpr int kInputs = 1;
 
-  /// The first mean takes `seed_count` values, after passing over `skip_count`.
-  Ema(int window, int seed_count, int skip_count = 0)
-      : alpha(2.0 / (window + 1.0)), seed(seed_count), skip(skip_count) {}
-
-  [[nodiscard]] int delay() const { return static_cast<int>(skip + seed) - 1; }
+  [[nodiscard]] int delay() const { return static_cast<int>(skip + seed + wait) - 1; }
   [[nodiscard]] int settle() const { return delay() + bars_to_forget(1.0 - alpha); }
 
   double step(double x) {
-    ++seen;
-    if (seen <= skip) return 0.0;
-    const double taken = seen - skip;
-    if (taken < seed) return sum += x, 0.0;
-    if (taken == seed) return value = (sum + x) / seed;
+    if (seen < skip + seed) return take_for_seed(x);
     return value += alpha * (x - value);
   }
 
-  bool operator==(const Ema&) const = default;
+  /// What `step` does to each of several means, each with its own values, bar by bar side by side: one mean alone would
+  /// spend most of its time waiting for its last value.
+  static void run_lanes(std::span<RecursiveMean* const> means, const double* const* in, double* const* out,
+                        std::ptrdiff_t begin, std::ptrdiff_t end);
 
-  double alpha, seed, skip;
+  bool operator==(const RecursiveMean&) const = default;
+
+  double alpha;
+  double seed;        ///< values that make the seed
+  double divisor;     ///< what their sum is divided by
+  double skip = 0.0;  ///< values passed over before them
+  double wait = 0.0;  ///< values after them before the mean is defined
   double seen = 0.0, sum = 0.0, value = 0.0;
+
+ private:
+  double take_for_seed(double x) {
+    ++seen;
+    if (seen > skip) sum += x;
+    if (seen == skip + seed) value = sum / divisor;
+    return value;
+  }
 };
+
+/// Exponential moving average, alpha = 2 / (window + 1), seeded with the plain mean of `seed_count` values after
+/// passing over `skip_count`.
+[[nodiscard]] inline RecursiveMean exponential_mean(int window, int seed_count, int skip_count = 0) {
+  const double seed = seed_count;
+  return {.alpha = 2.0 / (window + 1.0), .seed = seed, .divisor = seed, .skip = static_cast<double>(skip_count)};
+}
 
 /// Wilder's moving average, alpha = 1 / window, seeded with the plain mean of the first `window` values.
 /// Wilder, New Concepts in Technical Trading Systems, 1978.
-struct Wilder {
-  static constexpr int kInputs = 1;
-
-  explicit Wilder(int bars) : window(bars) {}
-
-  [[nodiscard]] int delay() const { return static_cast<int>(window) - 1; }
-  [[nodiscard]] int settle() const { return delay() + bars_to_forget(1.0 - 1.0 / window); }
-
-  double step(double x) {
-    ++seen;
-    if (seen < window) return sum += x, 0.0;
-    if (seen == window) return value = (sum + x) / window;
-    return value += (x - value) / window;
-  }
-
-  bool operator==(const Wilder&) const = default;
-
-  double window;
-  double seen = 0.0, sum = 0.0, value = 0.0;
-};
+[[nodiscard]] inline RecursiveMean wilder_mean(int window) {
+  const double n = window;
+  return {.alpha = 1.0 / n, .seed = n, .divisor = n};
+}
 
 }  // namespace sentio

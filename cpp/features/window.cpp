@@ -13,7 +13,7 @@ namespace {
 struct JoinSums {
   static constexpr int kInputs = 2;
   int lag;
-  [[nodiscard]] int lookback() const { return lag; }
+  [[nodiscard]] int lookback(int input) const { return input == 0 ? lag : 0; }
   [[nodiscard]] double at(const double* older, const double* newer) const { return older[-lag] + *newer; }
   bool operator==(const JoinSums&) const = default;
 };
@@ -22,7 +22,7 @@ struct JoinMeans {
   static constexpr int kInputs = 2;
   int lag;
   double weight;  ///< the newer part's share of the values
-  [[nodiscard]] int lookback() const { return lag; }
+  [[nodiscard]] int lookback(int input) const { return input == 0 ? lag : 0; }
   [[nodiscard]] double at(const double* older, const double* newer) const {
     return older[-lag] + (*newer - older[-lag]) * weight;
   }
@@ -34,7 +34,7 @@ struct JoinSpreads {
   static constexpr int kInputs = 4;
   int lag;
   double weight;  ///< n_older * n_newer / (n_older + n_newer)
-  [[nodiscard]] int lookback() const { return lag; }
+  [[nodiscard]] int lookback(int input) const { return input % 2 == 0 ? lag : 0; }
   [[nodiscard]] double at(const double* older, const double* newer, const double* older_mean,
                           const double* newer_mean) const {
     const double apart = *newer_mean - older_mean[-lag];
@@ -57,7 +57,7 @@ struct SpreadOfTwo {
 struct JoinSpreadWithOne {
   static constexpr int kInputs = 3;
   double weight;
-  [[nodiscard]] int lookback() const { return 1; }
+  [[nodiscard]] int lookback(int input) const { return input < 2 ? 1 : 0; }
   [[nodiscard]] double at(const double* older, const double* older_mean, const double* x) const {
     const double apart = *x - older_mean[-1];
     return older[-1] + apart * apart * weight;

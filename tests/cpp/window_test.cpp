@@ -24,11 +24,9 @@ Series run(Window window, const Series& x, int n) {
   columns[kClose] = x;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     Node& node = graph.nodes()[i];
-    const double* in[kMaxInputs];
-    for (std::size_t k = 0; k < kMaxInputs; ++k)
-      in[k] = columns[static_cast<std::size_t>(node.inputs[k])].data() + node.start;
-    node.kernel->run(in, columns[static_cast<std::size_t>(Graph::output(i))].data() + node.start,
-                     static_cast<std::ptrdiff_t>(x.size()) - node.start);
+    Wires wires{.in = {}, .out = columns[static_cast<std::size_t>(Graph::output(i))].data()};
+    for (std::size_t k = 0; k < kMaxInputs; ++k) wires.in[k] = columns[static_cast<std::size_t>(node.inputs[k])].data();
+    node.kernel->run(wires, node.start, static_cast<std::ptrdiff_t>(x.size()));
   }
   const Series& all = columns[static_cast<std::size_t>(result)];
   return {all.begin() + (n - 1), all.end()};

@@ -634,7 +634,7 @@ def test_a_state_that_is_not_whole_is_refused_and_changes_nothing() -> None:
         (state + b"x", "is cut off or altered, its checksum does not fit"),
         (bytes(altered), "is cut off or altered, its checksum does not fit"),
         (b"x" * len(state), "is not a state of a feature builder"),
-        (bytes(newer), "version must be 1, found 2"),
+        (bytes(newer), "version must be 2, found 3"),
         (other.state(), f"belongs to another spec, {hashes}"),
     ]:
         with pytest.raises(InputError) as error:

@@ -11,7 +11,7 @@ std::vector<Op> atr_ops() {
            .params = {window_param(14)},
            .degree = 1,
            .build = [](Graph& graph, const Args& args) {
-             return graph.add(Wilder(args.integer(0)), {true_range(graph)});
+             return graph.add(wilder_mean(args.integer(0)), {true_range(graph)});
            }}};
 }
 

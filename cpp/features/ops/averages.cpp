@@ -23,7 +23,7 @@ std::vector<Op> average_ops() {
            [](Graph& graph, const Args& args) {
              const int window = args.integer(0);
              const bool seeded_with_first = args.integer(1) == 1;
-             return graph.add(Ema(window, seeded_with_first ? 1 : window), {args.source()});
+             return graph.add(exponential_mean(window, seeded_with_first ? 1 : window), {args.source()});
            }},
       {.name = "WILDER",
        .formula = "w += (x - w)/n; seeded with the mean of the first n values",
@@ -31,7 +31,8 @@ std::vector<Op> average_ops() {
        .sources = 1,
        .params = {window_param(14)},
        .degree = 1,
-       .build = [](Graph& graph, const Args& args) { return graph.add(Wilder(args.integer(0)), {args.source()}); }},
+       .build = [](Graph& graph,
+                   const Args& args) { return graph.add(wilder_mean(args.integer(0)), {args.source()}); }},
       {.name = "SUM",
        .formula = "sum of the last n values",
        .reference = "definition",

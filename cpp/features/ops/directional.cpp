@@ -28,29 +28,10 @@ struct FallOfLow {
 };
 
 /// Wilder's mean as his directional system seeds it: with the sum of the first window - 1 values over the window.
-struct DirectionalMean {
-  static constexpr int kInputs = 1;
-
-  explicit DirectionalMean(int bars) : window(bars) {}
-
-  [[nodiscard]] int delay() const { return static_cast<int>(window) - 1; }
-  [[nodiscard]] int settle() const { return delay() + bars_to_forget(1.0 - 1.0 / window); }
-
-  double step(double x) {
-    if (++seen < window) {
-      sum += x;
-      value = sum / window;
-    } else {
-      value += (x - value) / window;
-    }
-    return value;
-  }
-
-  bool operator==(const DirectionalMean&) const = default;
-
-  double window;
-  double seen = 0.0, sum = 0.0, value = 0.0;
-};
+RecursiveMean directional_mean(int window) {
+  const double n = window;
+  return {.alpha = 1.0 / n, .seed = n - 1.0, .divisor = n, .wait = 1.0};
+}
 
 struct Indicator {
   static constexpr int kInputs = 2;
@@ -72,8 +53,8 @@ struct DirectionalIndex {
 
 template <class Movement>
 Column directional_indicator(Graph& graph, int window) {
-  const Column movement = graph.add(DirectionalMean(window), {graph.add(Movement{}, {kHigh, kLow})});
-  const Column range = graph.add(DirectionalMean(window), {true_range(graph)});
+  const Column movement = graph.add(directional_mean(window), {graph.add(Movement{}, {kHigh, kLow})});
+  const Column range = graph.add(directional_mean(window), {true_range(graph)});
   return graph.add(Indicator{}, {movement, range});
 }
 
@@ -104,7 +85,7 @@ std::vector<Op> directional_ops() {
              const int window = args.integer(0);
              const Column index = graph.add(DirectionalIndex{}, {directional_indicator<RiseOfHigh>(graph, window),
                                                                  directional_indicator<FallOfLow>(graph, window)});
-             return graph.add(Wilder(window), {index});
+             return graph.add(wilder_mean(window), {index});
            }},
   };
 }

@@ -15,10 +15,10 @@ struct Macd {
 Macd macd(Graph& graph, const Args& args) {
   const int a = args.integer(0), b = args.integer(1), smooth = args.integer(2);
   const int fast = std::min(a, b), slow = std::max(a, b);
-  const Column fast_mean = graph.add(Ema(fast, fast, slow - fast), {args.source()});
-  const Column slow_mean = graph.add(Ema(slow, slow), {args.source()});
+  const Column fast_mean = graph.add(exponential_mean(fast, fast, slow - fast), {args.source()});
+  const Column slow_mean = graph.add(exponential_mean(slow, slow), {args.source()});
   const Column line = graph.add(Minus{}, {fast_mean, slow_mean});
-  return {graph.add(Minus{smooth - 1}, {fast_mean, slow_mean}), graph.add(Ema(smooth, smooth), {line})};
+  return {graph.add(Minus{smooth - 1}, {fast_mean, slow_mean}), graph.add(exponential_mean(smooth, smooth), {line})};
 }
 
 constexpr const char* kReference = "TA-Lib MACD; Appel 1979";

@@ -37,8 +37,8 @@ std::vector<Op> rsi_ops() {
            .sources = 1,
            .params = {window_param(14)},
            .build = [](Graph& graph, const Args& args) {
-             const Column gain = graph.add(Wilder(args.integer(0)), {graph.add(Gain{}, {args.source()})});
-             const Column loss = graph.add(Wilder(args.integer(0)), {graph.add(Loss{}, {args.source()})});
+             const Column gain = graph.add(wilder_mean(args.integer(0)), {graph.add(Gain{}, {args.source()})});
+             const Column loss = graph.add(wilder_mean(args.integer(0)), {graph.add(Loss{}, {args.source()})});
              return graph.add(RelativeStrength{}, {gain, loss});
            }}};
 }
