@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cfloat>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 
 #include "bars/error.hpp"
 #include "bars/sha256.hpp"
+#include "features/rows.hpp"
 #include "features/schedule.hpp"
 
 namespace sentio {
@@ -19,9 +19,6 @@ constexpr std::size_t kBlock = 256;
 
 constexpr std::string_view kMagic = "SENTIO-FEATURES ";
 constexpr std::uint32_t kStateVersion = 2;
-
-/// The one line at which doubles become float32; what float32 cannot hold becomes its largest number.
-float rounded(double x) { return static_cast<float>(x > FLT_MAX ? FLT_MAX : x < -FLT_MAX ? -FLT_MAX : x); }
 
 class Writer {
  public:
@@ -82,17 +79,12 @@ FeatureBuilder::FeatureBuilder(FeatureSpec spec) : spec_(std::move(spec)), graph
     size = begin_.back() + kBlock + kLine;
   }
   values_.resize(size);
-  for (const Column c : spec_.emitted_columns())
-    emitted_.push_back({c, std::max<std::int64_t>(spec_.emit_from(), graph_.facts(c).first)});
-  all_emitted_ = std::ranges::max_element(emitted_, {}, &Emitted::from)->from;
   wire();
 }
 
 FeatureBuilder::FeatureBuilder(const FeatureBuilder& other)
     : spec_(other.spec_),
       graph_(other.graph_),
-      emitted_(other.emitted_),
-      all_emitted_(other.all_emitted_),
       values_(other.values_),
       begin_(other.begin_),
       filled_(other.filled_),
@@ -102,8 +94,17 @@ FeatureBuilder::FeatureBuilder(const FeatureBuilder& other)
 }
 
 void FeatureBuilder::wire() {
+  for (const Column c : spec_.emitted_columns()) {
+    emitted_.push_back(column(c));
+    emitted_from_.push_back(std::max<std::int64_t>(spec_.emit_from(), graph_.facts(c).first));
+    all_emitted_ = std::max(all_emitted_, emitted_from_.back());
+  }
+
+  // All memory first: the groups point into it.
+  kernels_.reserve(graph_.nodes().size());
+  wires_.reserve(graph_.nodes().size());
   for (const std::vector<std::size_t>& group : schedule(graph_)) {
-    group_ends_.push_back(kernels_.size() + group.size());
+    const std::size_t first = kernels_.size();
     for (const std::size_t i : group) {
       const Node& node = graph_.nodes()[i];
       Wires wires{.in = {}, .out = column(Graph::output(i))};
@@ -113,6 +114,7 @@ void FeatureBuilder::wire() {
       starts_.push_back(node.start);
       all_started_ = std::max<std::int64_t>(all_started_, node.start);
     }
+    groups_.push_back({std::span(kernels_).subspan(first), std::span(wires_).subspan(first)});
   }
 }
 
@@ -154,11 +156,11 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
   if (seen_ < all_started_)
     run_first(begin, end);
   else if (count == 1)
-    for (std::size_t i = 0; i < kernels_.size(); ++i) kernels_[i]->step(wires_[i], begin);
+    for (const Group& group : groups_) group.kernels[0]->step_all(group.kernels, group.wires, begin);
   else
-    run_groups(begin, end);
+    for (const Group& group : groups_) group.kernels[0]->run_all(group.kernels, group.wires, begin, end);
 
-  write_rows(count, out);
+  write_rows(emitted_, begin, end, out);
   if (seen_ < all_emitted_) pad_rows(count, out);
   filled_ += count;
   seen_ += static_cast<std::int64_t>(count);
@@ -174,37 +176,11 @@ void FeatureBuilder::run_first(std::ptrdiff_t begin, std::ptrdiff_t end) {
   }
 }
 
-void FeatureBuilder::run_groups(std::ptrdiff_t begin, std::ptrdiff_t end) {
-  std::size_t i = 0;
-  for (const std::size_t group_end : group_ends_) {
-    const std::size_t size = group_end - i;
-    if (size == 1)
-      kernels_[i]->run(wires_[i], begin, end);
-    else
-      kernels_[i]->run_lanes({&kernels_[i], size}, {&wires_[i], size}, begin, end);
-    i = group_end;
-  }
-}
-
-void FeatureBuilder::write_rows(std::size_t count, float* out) const {
-  // A few rows at a time, so that their lines of the matrix stay in the first-level cache while the columns fill them.
-  constexpr std::size_t kRows = 16;
-  const std::size_t width = emitted_.size();
-  for (std::size_t first = 0; first < count; first += kRows) {
-    const std::size_t rows = std::min(kRows, count - first);
-    for (std::size_t f = 0; f < width; ++f) {
-      const double* const values = column(emitted_[f].column) + filled_ + first;
-      float* const cells = out + first * width + f;
-      for (std::size_t t = 0; t < rows; ++t) cells[t * width] = rounded(values[t]);
-    }
-  }
-}
-
 void FeatureBuilder::pad_rows(std::size_t count, float* out) const {
   const std::size_t width = emitted_.size();
-  const float pad = rounded(spec_.pad_value());
+  const float pad = rounded_to_float(spec_.pad_value());
   for (std::size_t f = 0; f < width; ++f)
-    for (std::size_t t = 0; t < count && seen_ + static_cast<std::int64_t>(t) < emitted_[f].from; ++t)
+    for (std::size_t t = 0; t < count && seen_ + static_cast<std::int64_t>(t) < emitted_from_[f]; ++t)
       out[t * width + f] = pad;
 }
 

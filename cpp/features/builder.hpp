@@ -43,17 +43,15 @@ class FeatureBuilder {
   void restore(std::span<const std::byte> state);
 
  private:
-  /// An emitted column, and the first bar at which it is not padded.
-  struct Emitted {
-    Column column;
-    std::int64_t from;
+  /// Kernels that one call runs.
+  struct Group {
+    std::span<Kernel* const> kernels;
+    std::span<const Wires> wires;
   };
 
   void wire();
   void advance(BarsView bars, float* out);
   void run_first(std::ptrdiff_t begin, std::ptrdiff_t end);
-  void run_groups(std::ptrdiff_t begin, std::ptrdiff_t end);
-  void write_rows(std::size_t count, float* out) const;
   void pad_rows(std::size_t count, float* out) const;
   void slide();
   [[nodiscard]] double* column(Column c) { return values_.data() + begin_[static_cast<std::size_t>(c)]; }
@@ -61,17 +59,18 @@ class FeatureBuilder {
 
   FeatureSpec spec_;
   Graph graph_;
-  std::vector<Emitted> emitted_;
-  std::int64_t all_emitted_ = 0;    ///< the first bar without a padded cell
   std::vector<double> values_;      ///< per column: its history, then a block
   std::vector<std::size_t> begin_;  ///< per column: where its block begins in values_
 
-  // The nodes as they are run, in the order of their schedule.
+  // Where the nodes, in the order of their schedule, and the rows find their columns in values_.
   std::vector<Kernel*> kernels_;
   std::vector<Wires> wires_;
-  std::vector<std::int64_t> starts_;
-  std::vector<std::size_t> group_ends_;
-  std::int64_t all_started_ = 0;  ///< the first bar at which every node runs
+  std::vector<std::int64_t> starts_;  ///< per node of the schedule: the first bar that it takes
+  std::vector<Group> groups_;
+  std::int64_t all_started_ = 0;  ///< the first bar that every node takes
+  std::vector<const double*> emitted_;
+  std::vector<std::int64_t> emitted_from_;  ///< per emitted column: the first bar that is not padded
+  std::int64_t all_emitted_ = 0;            ///< the first bar without a padded cell
 
   std::size_t filled_ = 0;  ///< bars in the block
   std::int64_t seen_ = 0;

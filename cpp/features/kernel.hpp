@@ -28,15 +28,15 @@ class Kernel {
   /// exactly once, and never before every input is defined.
   virtual void run(const Wires& wires, std::ptrdiff_t begin, std::ptrdiff_t end) = 0;
 
-  /// `run` for the one bar `t`, without the cost of a loop.
-  virtual void step(const Wires& wires, std::ptrdiff_t t) = 0;
+  /// `run` for each of several kernels of this one's kind that do not read each other.
+  virtual void run_all(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t begin,
+                       std::ptrdiff_t end) const = 0;
 
-  /// Whether kernels of this kind gain from running side by side.
+  /// `run_all` for the one bar `t`, without the cost of a loop over bars.
+  virtual void step_all(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t t) const = 0;
+
+  /// Whether kernels of this kind gain much from `run_all`.
   [[nodiscard]] virtual bool has_lanes() const = 0;
-
-  /// `run` for several kernels of this one's kind, this one among them.
-  virtual void run_lanes(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t begin,
-                         std::ptrdiff_t end) const = 0;
 
   /// What a recursive kernel remembers; empty for a window.
   virtual std::span<std::byte> memory() = 0;
@@ -94,12 +94,15 @@ class KernelOf final : public Kernel {
     loop(formula_, wires, begin, end);
   }
 
-  void step(const Wires& wires, std::ptrdiff_t t) override { wires.out[t] = value(formula_, wires, t, Inputs()); }
+  void step_all(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t t) const override {
+    for (std::size_t k = 0; k < kernels.size(); ++k)
+      wires[k].out[t] = value(static_cast<KernelOf*>(kernels[k])->formula_, wires[k], t, Inputs());
+  }
 
   [[nodiscard]] bool has_lanes() const override { return LaneFormula<T>; }
 
-  void run_lanes(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t begin,
-                 std::ptrdiff_t end) const override {
+  void run_all(std::span<Kernel* const> kernels, std::span<const Wires> wires, std::ptrdiff_t begin,
+               std::ptrdiff_t end) const override {
     if constexpr (LaneFormula<T>) {
       constexpr std::size_t kLanes = 32;
       std::array<T*, kLanes> formulas;

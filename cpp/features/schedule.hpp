@@ -7,8 +7,8 @@
 
 namespace sentio {
 
-/// All nodes in an order in which each comes after its inputs. Nodes of one group do not read each other, are of one
-/// kind and run side by side; most groups are a single node.
+/// All nodes in groups, each after its inputs. The nodes of a group are of one kind and do not read each other, so that
+/// one call can run them all.
 [[nodiscard]] std::vector<std::vector<std::size_t>> schedule(const Graph& graph);
 
 }  // namespace sentio
