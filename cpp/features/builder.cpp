@@ -8,6 +8,7 @@
 
 #include "bars/error.hpp"
 #include "bars/sha256.hpp"
+#include "features/exact_arithmetic.hpp"
 #include "features/rows.hpp"
 #include "features/schedule.hpp"
 
@@ -153,6 +154,7 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
     std::copy_n(fields[static_cast<std::size_t>(c)].data(), count, column(c) + filled_);
 
   const auto begin = static_cast<std::ptrdiff_t>(filled_), end = begin + static_cast<std::ptrdiff_t>(count);
+  const ExactArithmetic exact;
   if (seen_ < all_started_)
     run_first(begin, end);
   else if (count == 1)

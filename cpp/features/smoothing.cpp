@@ -38,6 +38,7 @@ void RecursiveMean::run_lanes(std::span<RecursiveMean* const> means, const doubl
   std::size_t k = 0;
   for (; k + 8 <= means.size(); k += 8) run_seeded<8>(&means[k], in + k, out + k, seeded, end);
   for (; k + 4 <= means.size(); k += 4) run_seeded<4>(&means[k], in + k, out + k, seeded, end);
+  for (; k + 2 <= means.size(); k += 2) run_seeded<2>(&means[k], in + k, out + k, seeded, end);
   for (; k < means.size(); ++k) run_seeded<1>(&means[k], in + k, out + k, seeded, end);
 }
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from market_bars import (
+    LEVELS_55,
     MINUTE_NS,
     ORDINARY,
     REGIMES,
@@ -190,6 +192,22 @@ def test_a_window_forgets_all_that_lies_before_it(case: Case) -> None:
         for start in np.random.default_rng(seed).integers(1, len(bars) - warmup, 5):
             again = built(case.spec, bars[start:])
             assert first_difference(matrix[start + warmup :], again[warmup:]) is None, (regime, start)
+
+
+def test_a_program_that_flushes_subnormal_numbers_to_zero_changes_no_bit() -> None:
+    bars = market(1, 1500, "extremes")
+    for path in (SPEC_55, LEVELS_55):
+        spec = FeatureSpec.load(path)
+        matrix = built(spec, bars)
+        assert torch.set_flush_denormal(True), "this machine cannot flush subnormal numbers"
+        try:
+            assert np.float64(5e-324) * 1.0 == 0.0
+            flushed = built(spec, bars), pushed(FeatureBuilder(spec), bars)
+            assert np.float64(5e-324) * 1.0 == 0.0, "the program's own setting must be as it was"
+        finally:
+            torch.set_flush_denormal(False)
+        for again in flushed:
+            assert first_difference(matrix, again) is None
 
 
 @every_case
