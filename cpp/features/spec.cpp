@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "bars/error.hpp"
 #include "bars/file.hpp"
@@ -222,7 +223,7 @@ class SpecReader {
         fail(here, "must be one of " + joined(param.choices) + ", found " + shown(value));
       return static_cast<double>(choice - param.choices.begin());
     }
-    const double number = value.is_number() ? value.get<double>() : std::nan("");
+    const double number = value.is_number() ? value.get<double>() : std::numeric_limits<double>::quiet_NaN();
     const bool whole = !param.integer || number == std::floor(number);
     if (!(number >= param.min && number <= param.max && whole))
       fail(here, std::string("must be a ") + (param.integer ? "whole " : "") + "number in [" +
