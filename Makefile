@@ -11,10 +11,10 @@ SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_mod
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test ctest pytest lint tidy format docs bench clean
+.PHONY: help install demo test ctest pytest lint tidy format docs bits bits-golden bench clean
 
 help:  ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 install: $(INSTALLED)  ## Create .venv and install everything into it
 
@@ -50,7 +50,7 @@ lint: install  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp tests/cpp -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	find cpp tests -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
 
 tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 	cmake --preset core -B build-tidy --log-level=WARNING -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
@@ -60,10 +60,17 @@ tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 format: install  ## Format all code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	find cpp tests/cpp -name '*.?pp' | xargs $(BIN)/clang-format -i
+	find cpp tests -name '*.?pp' | xargs $(BIN)/clang-format -i
 
 docs: install  ## Write docs/ops.md from the registry
 	$(BIN)/python docs/make_ops.py
+
+bits: $(VENV)/.needs  ## Compare the features' bits across compilers, flags and processors (minutes)
+	sh cmake/bits_packages.sh
+	$(BIN)/python tests/bits/run.py
+
+bits-golden: $(VENV)/.needs  ## Write tests/golden/bits.txt anew, after a feature was meant to change
+	$(BIN)/python tests/bits/run.py --renew
 
 bench: install  ## Time the CSV reader and the feature engine, each beside a peer
 	$(BIN)/python -m pip install --quiet 'pandas>=2.2' 'pyarrow>=17'
