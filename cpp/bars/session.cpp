@@ -2,47 +2,26 @@
 
 #include <date/tz.h>
 
-#include <algorithm>
 #include <array>
-#include <chrono>
 #include <stdexcept>
 
+#include "bars/nyse.hpp"
 #include "bars/suggest.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
 namespace {
 
-/// Local time from UTC, asking the time-zone data base only when the offset may have changed.
-class LocalClock {
- public:
-  explicit LocalClock(const std::string& zone) : zone_(date::locate_zone(zone)) {}
+constexpr int kDayMinutes = 24 * 60;
 
-  std::int64_t local_ns(std::int64_t time_ns) {
-    if (time_ns < valid_from_ns_ || time_ns >= valid_until_ns_) look_up(time_ns);
-    return time_ns + offset_ns_;
-  }
+int around_the_clock(std::chrono::sys_days /*date*/) { return kDayMinutes; }
 
- private:
-  void look_up(std::int64_t time_ns) {
-    using namespace std::chrono;
-    const date::sys_info info = zone_->get_info(date::sys_seconds(floor<seconds>(nanoseconds(time_ns))));
-    // Whole days on both sides of the answer stay inside int64 nanoseconds; the data base speaks of all time.
-    const auto clamp = [time_ns](date::sys_seconds edge) {
-      const std::int64_t year_s = std::int64_t{366} * 86'400, now_s = time_ns / kSecondNs,
-                         edge_s = edge.time_since_epoch().count();
-      return std::min(std::max(edge_s, now_s - year_s), now_s + year_s) * kSecondNs;
-    };
-    valid_from_ns_ = clamp(info.begin);
-    valid_until_ns_ = clamp(info.end);
-    offset_ns_ = nanoseconds(info.offset).count();
-  }
+/// The instant of a local time, in seconds since 1970; of a time that the clocks repeat, the first.
+std::int64_t second_of(const date::time_zone& zone, date::local_days day, std::chrono::minutes after_midnight) {
+  return zone.to_sys(date::local_seconds(day) + after_midnight, date::choose::earliest).time_since_epoch().count();
+}
 
-  const date::time_zone* zone_;
-  std::int64_t valid_from_ns_ = 0, valid_until_ns_ = 0, offset_ns_ = 0;
-};
-
-std::int64_t floor_day(std::int64_t local_ns) { return local_ns / kDayNs - (local_ns % kDayNs < 0 ? 1 : 0); }
+std::chrono::sys_days date_of(std::int32_t day) { return std::chrono::sys_days(std::chrono::days(day)); }
 
 bool daily(std::span<const std::int64_t> time_ns) { return median_interval_ns(time_ns) >= kDayNs; }
 
@@ -50,8 +29,16 @@ bool daily(std::span<const std::int64_t> time_ns) { return median_interval_ns(ti
 
 std::span<const SessionCalendar> session_calendars() {
   static const std::array<SessionCalendar, 2> calendars{{
-      {.name = "us_equity", .zone = "America/New_York", .open_minute = 9 * 60 + 30, .close_minute = 16 * 60},
-      {.name = "utc_day", .zone = "Etc/UTC", .open_minute = 0, .close_minute = 24 * 60},
+      {.name = "us_equity",
+       .zone = "America/New_York",
+       .open_minute = 9 * 60 + 30,
+       .close_minute = 16 * 60,
+       .session_minutes = nyse_minutes},
+      {.name = "utc_day",
+       .zone = "Etc/UTC",
+       .open_minute = 0,
+       .close_minute = kDayMinutes,
+       .session_minutes = around_the_clock},
   }};
   return calendars;
 }
@@ -65,25 +52,53 @@ const SessionCalendar& session_calendar(std::string_view name) {
   throw std::invalid_argument("unknown session calendar '" + std::string(name) + "'" + did_you_mean(name, known));
 }
 
+SessionClock::SessionClock(const SessionCalendar& calendar)
+    : calendar_(&calendar), zone_(date::locate_zone(calendar.zone)) {}
+
+SessionTime SessionClock::at(std::int64_t time_ns) {
+  std::int64_t second = time_ns / kSecondNs, rest = time_ns % kSecondNs;
+  if (rest < 0) {
+    --second;
+    rest += kSecondNs;
+  }
+  if (second < begin_ || second >= end_) turn_to(second);
+  // Exact up to the division: a date is far shorter than 2^53 nanoseconds.
+  const auto since_open_ns = static_cast<double>((second - open_) * kSecondNs + rest);
+  return {day_, length_, since_open_ns / static_cast<double>(kMinuteNs)};
+}
+
+void SessionClock::turn_to(std::int64_t second) {
+  using namespace std::chrono;
+  const auto day = date::floor<date::days>(zone_->to_local(date::sys_seconds(seconds(second))));
+  begin_ = second_of(*zone_, day, minutes(0));
+  end_ = second_of(*zone_, day + date::days(1), minutes(0));
+  open_ = second_of(*zone_, day, minutes(calendar_->open_minute));
+  day_ = static_cast<std::int32_t>(day.time_since_epoch().count());
+  length_ = calendar_->session_minutes(date_of(day_));
+}
+
 std::vector<std::int32_t> session_days(std::span<const std::int64_t> time_ns, const SessionCalendar& calendar) {
-  LocalClock clock(daily(time_ns) ? "Etc/UTC" : calendar.zone);
+  SessionClock clock(daily(time_ns) ? session_calendar("utc_day") : calendar);
   std::vector<std::int32_t> days;
   days.reserve(time_ns.size());
-  for (const std::int64_t t : time_ns) days.push_back(static_cast<std::int32_t>(floor_day(clock.local_ns(t))));
+  for (const std::int64_t t : time_ns) days.push_back(clock.at(t).day);
   return days;
 }
 
 std::vector<std::uint8_t> in_regular_hours(std::span<const std::int64_t> time_ns, const SessionCalendar& calendar) {
   if (daily(time_ns)) return std::vector<std::uint8_t>(time_ns.size(), 1);
-  LocalClock clock(calendar.zone);
+  SessionClock clock(calendar);
   std::vector<std::uint8_t> inside;
   inside.reserve(time_ns.size());
-  for (const std::int64_t t : time_ns) {
-    const std::int64_t local = clock.local_ns(t);
-    const std::int64_t minute = (local - floor_day(local) * kDayNs) / kMinuteNs;
-    inside.push_back(minute >= calendar.open_minute && minute < calendar.close_minute);
-  }
+  for (const std::int64_t t : time_ns) inside.push_back(clock.at(t).regular());
   return inside;
+}
+
+SessionHours session_hours(std::int32_t day, const SessionCalendar& calendar) {
+  const date::local_days local{date::days(day)};
+  const std::int64_t open =
+      second_of(*date::locate_zone(calendar.zone), local, std::chrono::minutes(calendar.open_minute));
+  return {open * kSecondNs, calendar.session_minutes(date_of(day))};
 }
 
 }  // namespace sentio

@@ -200,6 +200,22 @@ py::array_t<bool> in_regular_hours(const py::object& ts, const std::string& cale
   return result;
 }
 
+py::tuple session_hours(const py::object& days, const std::string& calendar) {
+  const auto numbers = whole_numbers(days, "days");
+  const auto dates = as_span(numbers, "days");
+  py::array_t<std::int64_t> open_ns(static_cast<py::ssize_t>(dates.size()));
+  py::array_t<std::int32_t> minutes(static_cast<py::ssize_t>(dates.size()));
+  for (std::size_t i = 0; i < dates.size(); ++i) {
+    constexpr std::int64_t kLargestDay = 100'000;  // of int64 nanoseconds, with room
+    if (dates[i] < -kLargestDay || dates[i] > kLargestDay)
+      throw std::invalid_argument("days must lie within 100000 of 1970-01-01, found " + std::to_string(dates[i]));
+    const auto hours = sentio::session_hours(static_cast<std::int32_t>(dates[i]), sentio::session_calendar(calendar));
+    open_ns.mutable_data()[i] = hours.open_ns;
+    minutes.mutable_data()[i] = hours.minutes;
+  }
+  return py::make_tuple(open_ns, minutes);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(sentio_features, module) {
@@ -292,4 +308,5 @@ PYBIND11_MODULE(sentio_features, module) {
   module.def("ops", &op_list);
   module.def("session_days", &session_days, "ts"_a, "calendar"_a = "us_equity");
   module.def("in_regular_hours", &in_regular_hours, "ts"_a, "calendar"_a = "us_equity");
+  module.def("session_hours", &session_hours, "days"_a, "calendar"_a = "us_equity");
 }

@@ -208,4 +208,21 @@ def session_days(ts: ArrayLike, calendar: str = "us_equity") -> NDArray[np.int32
     """The session of each bar, as days since 1970 of its local date, shape [n]."""
 
 def in_regular_hours(ts: ArrayLike, calendar: str = "us_equity") -> NDArray[np.bool_]:
-    """Whether each bar opens within regular hours, shape [n]."""
+    """Whether each bar opens within regular hours, shape [n]; true throughout for bars a day or more apart.
+
+    Holidays, weekends and the afternoons of half days are outside.
+    """
+
+def session_hours(days: ArrayLike, calendar: str = "us_equity") -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The opening times, nanoseconds since 1970 in UTC, and lengths in minutes of local dates, shape [n] each.
+
+    Args:
+        days: local dates as days since 1970, shape [n].
+        calendar: the rules of us_equity hold since 1993; before, each weekday counts as a full session.
+
+    Returns:
+        A length of 0 where a date has no session.
+
+    Raises:
+        ValueError: a date lies more than 100,000 days from 1970.
+    """

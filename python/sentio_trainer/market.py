@@ -19,15 +19,14 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from sentio_features import session_hours
 
 from sentio_trainer.bars import Float64, Int64, synthetic_mark
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.files import write_atomic
-from sentio_trainer.nyse import Session, sessions
 from sentio_trainer.paths import shown_path
 
 GENERATOR = "sentio synthetic market 1"
@@ -42,6 +41,7 @@ _LOG_VOLATILITY_HALF_LIFE = 390.0  # minutes: one session
 _TAIL_DEGREES = 6.0  # Student's t: fat tails with a finite kurtosis
 _MEDIAN_VOLUME = 60_000.0
 _BURN_IN = 2_000
+_MINUTE_NS = 60_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +120,7 @@ def make_market(spec: MarketSpec) -> Market:
     if spec.days < 1:
         raise ConfigError(f"days must be at least 1, found {spec.days}")
     edge = PlantedEdge.of(spec.ic)
-    days = list(islice(sessions(spec.start), spec.days))
-    lengths = [day.minutes for day in days]
+    opens_ns, lengths = _sessions(spec.start, spec.days)
     n = sum(lengths)
     rng = np.random.default_rng(spec.seed)
 
@@ -146,7 +145,7 @@ def make_market(spec: MarketSpec) -> Market:
     open_, close, high, low = (np.round(prices, 2) for prices in (open_, close, high, low))
     volume = _MEDIAN_VOLUME * shape**1.5 * np.exp(0.8 * log_volatility + rng.normal(0.0, 0.35, n))
     return Market(
-        time_ns=_times(days),
+        time_ns=_times(opens_ns, lengths),
         open=open_,
         high=np.maximum(high, np.maximum(open_, close)),
         low=np.minimum(low, np.minimum(open_, close)),
@@ -201,12 +200,21 @@ def _extremes(
     return np.exp(middle + up / 2.0), np.exp(middle - down / 2.0)
 
 
-def _times(days: list[Session]) -> Int64:
-    starts = [round(day.open_utc.timestamp()) for day in days]
-    seconds = np.concatenate(
-        [start + 60 * np.arange(day.minutes, dtype=np.int64) for start, day in zip(starts, days, strict=True)]
-    )
-    return seconds * 1_000_000_000
+def _sessions(start: date, count: int) -> tuple[list[int], list[int]]:
+    """Opening times, nanoseconds since 1970, and lengths in minutes of the first `count` sessions from `start` on."""
+    first = (start - date(1970, 1, 1)).days
+    # Weekends and holidays leave more than two sessions of three days, but for a few days at the start.
+    opens_ns, minutes = session_hours(np.arange(first, first + count * 3 // 2 + 10), "us_equity")
+    open_days = np.flatnonzero(minutes)[:count]
+    return opens_ns[open_days].tolist(), minutes[open_days].tolist()
+
+
+def _times(opens_ns: list[int], lengths: list[int]) -> Int64:
+    minutes = [
+        open_ns + _MINUTE_NS * np.arange(length, dtype=np.int64)
+        for open_ns, length in zip(opens_ns, lengths, strict=True)
+    ]
+    return np.concatenate(minutes)
 
 
 def csv_text(market: Market) -> str:

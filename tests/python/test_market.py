@@ -2,8 +2,7 @@
 
 import json
 import shutil
-from datetime import date, datetime, timezone
-from itertools import islice
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -12,43 +11,8 @@ from sentio_features import in_regular_hours, read_csv, session_days
 
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.market import EDGE_WINDOW, MarketSpec, PlantedEdge, csv_text, make_market, write_market
-from sentio_trainer.nyse import early_closes, holidays, sessions, to_utc
 
 YEAR = make_market(MarketSpec(days=250, seed=11))
-
-
-def test_the_calendar_of_2024_is_that_of_the_exchange() -> None:
-    assert holidays(2024) == {
-        date(2024, 1, 1),
-        date(2024, 1, 15),
-        date(2024, 2, 19),
-        date(2024, 3, 29),
-        date(2024, 5, 27),
-        date(2024, 6, 19),
-        date(2024, 7, 4),
-        date(2024, 9, 2),
-        date(2024, 11, 28),
-        date(2024, 12, 25),
-    }
-    assert early_closes(2024) == {date(2024, 7, 3), date(2024, 11, 29), date(2024, 12, 24)}
-    in_2024 = [day for day in islice(sessions(date(2024, 1, 1)), 300) if day.day.year == 2024]
-    assert len(in_2024) == 252
-
-
-def test_holidays_on_weekends_are_observed_beside_them() -> None:
-    assert date(2022, 6, 20) in holidays(2022)  # Juneteenth on a Sunday
-    assert date(2022, 12, 26) in holidays(2022)  # Christmas on a Sunday
-    assert date(2026, 7, 3) in holidays(2026)  # Independence Day on a Saturday
-    assert date(2026, 7, 3) not in early_closes(2026)
-    assert date(2021, 12, 31) not in holidays(2021)  # a Saturday's New Year is not made up for
-    assert date(2023, 1, 2) in holidays(2023)
-
-
-def test_the_open_follows_daylight_saving_time() -> None:
-    assert to_utc(datetime(2024, 3, 8, 9, 30)) == datetime(2024, 3, 8, 14, 30, tzinfo=timezone.utc)
-    assert to_utc(datetime(2024, 3, 11, 9, 30)) == datetime(2024, 3, 11, 13, 30, tzinfo=timezone.utc)
-    assert to_utc(datetime(2024, 11, 1, 9, 30)) == datetime(2024, 11, 1, 13, 30, tzinfo=timezone.utc)
-    assert to_utc(datetime(2024, 11, 4, 9, 30)) == datetime(2024, 11, 4, 14, 30, tzinfo=timezone.utc)
 
 
 def test_the_engine_sees_regular_hours_and_the_same_sessions() -> None:
@@ -58,6 +22,13 @@ def test_the_engine_sees_regular_hours_and_the_same_sessions() -> None:
     short = days[counts == 210]
     assert [str(np.datetime64(int(day), "D")) for day in short] == ["2024-07-03", "2024-11-29", "2024-12-24"]
     assert set(counts.tolist()) == {390, 210}
+
+
+@pytest.mark.parametrize("days", [1, 2, 1000])
+def test_a_market_that_starts_on_any_date_has_its_days(days: int) -> None:
+    for start in (date(2024, 7, 3), date(2024, 12, 21), date(2027, 1, 1)):
+        market = make_market(MarketSpec(days=days, start=start))
+        assert len(np.unique(session_days(market.time_ns))) == days
 
 
 def test_bars_are_valid_and_in_cents(tmp_path: Path) -> None:
