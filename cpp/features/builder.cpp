@@ -71,7 +71,7 @@ class StateReader {
 
 }  // namespace
 
-FeatureBuilder::FeatureBuilder(FeatureSpec spec) : spec_(std::move(spec)), graph_(spec_.graph()) {
+FeatureBuilder::FeatureBuilder(FeatureSpec spec) : spec_(std::move(spec)), graph_(spec_.graph()), sessions_(graph_) {
   // Columns a multiple of 2 KiB apart would share a few sets of the cache: a line between them spreads them.
   constexpr std::size_t kLine = 64 / sizeof(double);
   std::size_t size = 0;
@@ -86,6 +86,7 @@ FeatureBuilder::FeatureBuilder(FeatureSpec spec) : spec_(std::move(spec)), graph
 FeatureBuilder::FeatureBuilder(const FeatureBuilder& other)
     : spec_(other.spec_),
       graph_(other.graph_),
+      sessions_(other.sessions_),
       values_(other.values_),
       begin_(other.begin_),
       filled_(other.filled_),
@@ -108,7 +109,7 @@ void FeatureBuilder::wire() {
     const std::size_t first = kernels_.size();
     for (const std::size_t i : group) {
       const Node& node = graph_.nodes()[i];
-      Wires wires{.in = {}, .out = column(Graph::output(i))};
+      Wires wires{.in = {}, .out = column(node.output)};
       for (std::size_t k = 0; k < kMaxInputs; ++k) wires.in[k] = column(node.inputs[k]);
       kernels_.push_back(node.kernel.get());
       wires_.push_back(wires);
@@ -152,6 +153,7 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
                                                                    bars.volume};
   for (Column c = 0; c < kBarColumns; ++c)
     std::copy_n(fields[static_cast<std::size_t>(c)].data(), count, column(c) + filled_);
+  sessions_.fill(bars.time_ns, [this](Column c) { return column(c) + filled_; });
 
   const auto begin = static_cast<std::ptrdiff_t>(filled_), end = begin + static_cast<std::ptrdiff_t>(count);
   const ExactArithmetic exact;

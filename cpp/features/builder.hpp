@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bars/bars.hpp"
+#include "features/session_filler.hpp"
 #include "features/spec.hpp"
 
 namespace sentio {
@@ -59,6 +60,7 @@ class FeatureBuilder {
 
   FeatureSpec spec_;
   Graph graph_;
+  SessionFiller sessions_;
   std::vector<double> values_;      ///< per column: its history, then a block
   std::vector<std::size_t> begin_;  ///< per column: where its block begins in values_
 

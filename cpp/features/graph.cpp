@@ -5,9 +5,18 @@
 
 namespace sentio {
 
-Graph::Graph(const Graph& other) : columns_(other.columns_), readers_(other.readers_) {
+Graph::Graph(const Graph& other)
+    : columns_(other.columns_), session_columns_(other.session_columns_), readers_(other.readers_) {
   nodes_.reserve(other.nodes_.size());
-  for (const Node& node : other.nodes_) nodes_.push_back({node.kernel->clone(), node.inputs, node.start});
+  for (const Node& node : other.nodes_) nodes_.push_back({node.kernel->clone(), node.inputs, node.output, node.start});
+}
+
+Column Graph::add_session(const SessionCalendar& calendar, SessionValue value) {
+  for (const SessionColumn& known : session_columns_)
+    if (known.calendar == &calendar && known.value == value) return known.column;
+  session_columns_.push_back({&calendar, value, columns()});
+  columns_.emplace_back();
+  return session_columns_.back().column;
 }
 
 Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs) {
@@ -17,7 +26,7 @@ Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Col
 
   std::vector<std::size_t>& readers = readers_[sources];
   for (const std::size_t i : readers)
-    if (nodes_[i].kernel->same_as(*kernel)) return output(i);
+    if (nodes_[i].kernel->same_as(*kernel)) return nodes_[i].output;
   readers.push_back(nodes_.size());
 
   ColumnFacts made{.recursive = kernel->recursive()};
@@ -32,9 +41,9 @@ Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Col
   const int start = made.first;
   made.first += kernel->delay();
   made.settle = std::min(kNever, made.settle + kernel->settle());
-  nodes_.push_back({std::move(kernel), sources, start});
+  nodes_.push_back({std::move(kernel), sources, columns(), start});
   columns_.push_back(made);
-  return output(nodes_.size() - 1);
+  return nodes_.back().output;
 }
 
 }  // namespace sentio

@@ -10,6 +10,8 @@
 
 namespace sentio {
 
+struct SessionCalendar;
+
 /// A column of values, one a bar: a field of the bars, or what a node computes.
 using Column = int;
 
@@ -19,6 +21,7 @@ inline constexpr int kBarColumns = 5;
 struct Node {
   std::unique_ptr<Kernel> kernel;
   std::array<Column, kMaxInputs> inputs;
+  Column output;
   int start;  ///< the first bar at which every input is defined with its lookback
 };
 
@@ -30,6 +33,20 @@ struct ColumnFacts {
   bool recursive = false;
 };
 
+/// What a bar's time tells of its session.
+enum class SessionValue {
+  minute,  ///< since the opening time of its date; negative before it
+  length,  ///< of the date's session in minutes; 0 where there is none
+  day,     ///< days since 1970 of its local date
+};
+
+/// A column that comes of the bars' times and not of a node.
+struct SessionColumn {
+  const SessionCalendar* calendar;
+  SessionValue value;
+  Column column;
+};
+
 /// Kernels and who reads whom, in the order of evaluation. Equal kernels on equal inputs are one node.
 class Graph {
  public:
@@ -39,6 +56,7 @@ class Graph {
   Graph& operator=(Graph other) noexcept {
     std::swap(nodes_, other.nodes_);
     std::swap(columns_, other.columns_);
+    std::swap(session_columns_, other.session_columns_);
     std::swap(readers_, other.readers_);
     return *this;
   }
@@ -50,19 +68,21 @@ class Graph {
     return add_node(std::make_unique<KernelOf<T>>(formula), inputs);
   }
 
+  /// The column that holds `value` of each bar's session; the calendar must be one of session_calendars().
+  Column add_session(const SessionCalendar& calendar, SessionValue value);
+
+  [[nodiscard]] const std::vector<SessionColumn>& session_columns() const { return session_columns_; }
   [[nodiscard]] const std::vector<Node>& nodes() const { return nodes_; }
   [[nodiscard]] std::vector<Node>& nodes() { return nodes_; }
   [[nodiscard]] const ColumnFacts& facts(Column column) const { return columns_[static_cast<std::size_t>(column)]; }
   [[nodiscard]] int columns() const { return static_cast<int>(columns_.size()); }
-
-  /// The column that node `i` writes.
-  [[nodiscard]] static Column output(std::size_t i) { return kBarColumns + static_cast<Column>(i); }
 
  private:
   Column add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs);
 
   std::vector<Node> nodes_;
   std::vector<ColumnFacts> columns_;
+  std::vector<SessionColumn> session_columns_;
   std::map<std::array<Column, kMaxInputs>, std::vector<std::size_t>>
       readers_;  ///< of the same inputs: where a twin may be
 };

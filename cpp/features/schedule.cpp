@@ -17,6 +17,7 @@ std::vector<std::vector<std::size_t>> schedule(const Graph& graph) {
   const std::vector<Node>& nodes = graph.nodes();
   std::vector<bool> ready(static_cast<std::size_t>(graph.columns()), false);
   std::fill_n(ready.begin(), kBarColumns, true);
+  for (const SessionColumn& given : graph.session_columns()) ready[static_cast<std::size_t>(given.column)] = true;
   const auto can_run = [&](std::size_t i) {
     const auto inputs = std::span(nodes[i].inputs).first(static_cast<std::size_t>(nodes[i].kernel->inputs()));
     return std::ranges::all_of(inputs, [&](Column input) { return ready[static_cast<std::size_t>(input)]; });
@@ -37,7 +38,7 @@ std::vector<std::vector<std::size_t>> schedule(const Graph& graph) {
       left.insert(left.begin(), waiting.begin(), waiting.end());
       round.erase(waiting.begin(), round.end());
     }
-    for (const std::size_t i : round) ready[static_cast<std::size_t>(Graph::output(i))] = true;
+    for (const std::size_t i : round) ready[static_cast<std::size_t>(graph.nodes()[i].output)] = true;
     while (!round.empty()) {
       const Kernel& first = *nodes[round.front()].kernel;
       const auto others =

@@ -24,7 +24,7 @@ Series run(Window window, const Series& x, int n) {
   columns[kClose] = x;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     Node& node = graph.nodes()[i];
-    Wires wires{.in = {}, .out = columns[static_cast<std::size_t>(Graph::output(i))].data()};
+    Wires wires{.in = {}, .out = columns[static_cast<std::size_t>(node.output)].data()};
     for (std::size_t k = 0; k < kMaxInputs; ++k) wires.in[k] = columns[static_cast<std::size_t>(node.inputs[k])].data();
     node.kernel->run(wires, node.start, static_cast<std::ptrdiff_t>(x.size()));
   }
