@@ -23,6 +23,7 @@ std::vector<Op> range_volatility_ops();
 std::vector<Op> cumulative_flow_ops();
 std::vector<Op> microstructure_ops();
 std::vector<Op> arithmetic_ops();
+std::vector<Op> session_ops();
 
 namespace {
 
@@ -43,6 +44,7 @@ constexpr Family kFamilies[] = {
     cumulative_flow_ops,
     microstructure_ops,
     arithmetic_ops,
+    session_ops,
 };
 
 std::vector<Op> all_ops() {
