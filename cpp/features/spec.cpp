@@ -40,6 +40,10 @@ struct MeanPrice {
   bool operator==(const MeanPrice&) const = default;
 };
 
+/// What older specs give as the source of ops that read whole bars: the columns in short, or `close`, which was the
+/// default of every op. They change nothing.
+constexpr std::array<std::string_view, 7> kWholeBars = {"close", "hl", "hlc", "ohlc", "hlcv", "ohlcv", "close_volume"};
+
 /// A source that every spec has without defining it.
 struct BuiltIn {
   const char* name;
@@ -73,6 +77,31 @@ bool valid_name(const std::string& name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
            c == '-';
   });
+}
+
+/// The text of a document as Python's json.dumps(document, sort_keys=True) writes it; a number of 16 or more digits
+/// may differ in its last.
+std::string python_text(const json& value) {
+  const auto quoted = [](const json& plain) { return plain.dump(-1, ' ', true); };
+  if (!value.is_structured()) return quoted(value);
+  std::string text;
+  for (const auto& [key, item] : value.items()) {
+    if (!text.empty()) text += ", ";
+    if (value.is_object()) text += quoted(key) + ": ";
+    text += python_text(item);
+  }
+  return value.is_object() ? "{" + text + "}" : "[" + text + "]";
+}
+
+std::string hash_of(const std::string& text) { return "sha256:" + sha256_hex(text); }
+
+/// Whether `document` carries the content_hash that older writers gave it: of the text of the document without one or,
+/// where it was hashed a second time, with the first.
+bool has_older_hash(json document) {
+  const json found = document["content_hash"];
+  document.erase("content_hash");
+  document["content_hash"] = hash_of(python_text(document));
+  return found == document["content_hash"] || found == hash_of(python_text(document));
 }
 
 json param_json(const Param& param, double value) {
@@ -145,14 +174,18 @@ class SpecReader {
     require_object(object, path);
     const std::string name = text(object, path, "name");
     if (!valid_name(name)) fail(path + ".name", "must be of letters, digits, '_', '.' and '-', found '" + name + "'");
-    if (is_built_in(name)) fail(path + ".name", "'" + name + "' is the name of a built-in source");
     if (std::ranges::find(spec_.features_, name, &Feature::name) != spec_.features_.end())
       fail(path + ".name", "'" + name + "' is defined twice");
 
     const std::string op_name = text(object, path, "op");
     const Op* const op = find_op(op_name);
     if (op == nullptr) fail(path + ".op", "unknown op '" + op_name + "'" + did_you_mean(op_name, op_names()));
-    require_known(object, path, allowed_keys(*op));
+    std::vector<std::string> keys = allowed_keys(*op);
+    if (op->sources == 0 && object.contains("source")) {
+      check_whole_bars(text(object, path, "source"), path, *op);
+      keys.emplace_back("source");
+    }
+    require_known(object, path, keys);
 
     Feature feature{.name = name,
                     .op = op,
@@ -170,7 +203,16 @@ class SpecReader {
     for (const std::string& source : feature.sources) columns.push_back(column_of(source));
     Graph& graph = spec_.graph_;
     feature.column = expressed(graph, op->build(graph, Args(feature.params, columns)), feature.form);
+    if (is_built_in(name) && feature.column != column_of(name))
+      fail(path + ".name", "'" + name + "' is the name of a built-in source, and this feature is not that source");
     spec_.features_.push_back(std::move(feature));
+  }
+
+  void check_whole_bars(const std::string& source, const std::string& path, const Op& op) {
+    if (std::ranges::find(kWholeBars, source) == kWholeBars.end())
+      fail(path + ".source", op.name + " reads whole bars and takes no source, found '" + source + "'; leave it out");
+    spec_.warnings_.push_back(where_ + ": " + path + ".source: " + op.name + " reads whole bars, '" + source +
+                              "' changes nothing");
   }
 
   static std::vector<std::string> allowed_keys(const Op& op) {
@@ -238,7 +280,8 @@ class SpecReader {
   [[nodiscard]] std::vector<std::string> known_sources() const {
     std::vector<std::string> names;
     for (const BuiltIn& source : kBuiltIns) names.emplace_back(source.name);
-    for (const Feature& feature : spec_.features_) names.push_back(feature.name);
+    for (const Feature& feature : spec_.features_)
+      if (!is_built_in(feature.name)) names.push_back(feature.name);
     return names;
   }
 
@@ -263,8 +306,8 @@ class SpecReader {
     read_alignment();
     warn_of_padded_cells();
     spec_.canonical_ = canonical().dump();
-    spec_.hash_ = "sha256:" + sha256_hex(spec_.canonical_);
-    if (document_.contains("content_hash") && document_["content_hash"] != spec_.hash_)
+    spec_.hash_ = hash_of(spec_.canonical_);
+    if (document_.contains("content_hash") && document_["content_hash"] != spec_.hash_ && !has_older_hash(document_))
       fail("content_hash", "does not fit the content: found " + shown(document_["content_hash"]) + ", computed \"" +
                                spec_.hash_ + "\"");
   }

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from market_bars import (
     LEVELS_55,
     MINUTE_NS,
+    PROJECT,
     SPEC_55,
     Feature,
     bits,
@@ -81,6 +82,108 @@ def test_older_specs_without_form_and_emit_load() -> None:
     spec = FeatureSpec.from_json(text)
     assert (spec.names, spec.warmup, spec.emit_from) == (["ret_1m", "vol_20", "sma_20", "bb_up"], 20, 199)
     assert np.isfinite(built(spec, BARS)).all()
+
+
+def older(name: str) -> Path:
+    """A spec in the format of the first trainer: no `as` or `emit`, bar columns as features of their own names."""
+    return PROJECT / "tests" / "data" / "specs" / name
+
+
+def test_the_older_spec_of_six_features_loads_unchanged() -> None:
+    spec = FeatureSpec.load(older("older_six.json"))
+    assert spec.names == ["close", "logret", "ema12", "ema48", "rsi10", "zret30"]
+    assert (spec.emit_from, spec.warmup, spec.warnings) == (64, 47, [])
+    matrix = built(spec, BARS)
+    assert (matrix[:64] == 0.0).all()
+    np.testing.assert_array_equal(matrix[64:, 0], BARS.close[64:].astype(np.float32))
+    of_built_in = spec_of({"name": "r", "op": "IDENT", "source": "logret"}, emit_from=64)
+    np.testing.assert_array_equal(bits(matrix[:, 1]), bits(built(of_built_in, BARS)[:, 0]))
+
+
+def test_an_older_spec_of_55_features_loads_unchanged_and_tells_what_is_odd() -> None:
+    path = older("older_55.json")
+    spec = FeatureSpec.load(path)
+    assert spec.width == 55
+    assert spec.names == [feature["name"] for feature in features_of(path)]
+    atr_14, atr_21, early = spec.warnings
+    assert atr_14 == f"{path}: features[51].source: ATR reads whole bars, 'hlc' changes nothing"
+    assert atr_21 == f"{path}: features[52].source: ATR reads whole bars, 'close' changes nothing"
+    assert early.startswith(f"{path}: alignment_policy.emit_from_index 64 comes before these features are defined")
+    assert early.endswith("sma_100 (99), sma_200 (199), ema_100 (99), ema_200 (199)")
+    assert np.isfinite(built(spec, BARS)).all()
+
+
+def test_a_source_that_changes_nothing_is_not_part_of_the_hash() -> None:
+    plain = spec_of({"name": "a", "op": "ATR"}, emit_from=None)
+    for source in ("close", "hl", "hlc", "ohlc", "hlcv", "ohlcv", "close_volume"):
+        given = spec_of({"name": "a", "op": "ATR", "source": source}, emit_from=None)
+        assert given.hash == plain.hash
+        assert given.warnings == [f"spec: features[0].source: ATR reads whole bars, '{source}' changes nothing"]
+
+
+def test_volatility_of_the_log_return_is_that_of_the_price() -> None:
+    """Older specs name the log return as the source, today's the price: both mean the deviation of log returns."""
+    renamed: Feature = {"name": "logret", "op": "LOGRET", "source": "close"}
+    spec = spec_of(
+        renamed,
+        {"name": "of_price", "op": "VOLATILITY", "window": 10},
+        {"name": "of_return", "op": "VOLATILITY", "window": 10, "source": "logret"},
+        {"name": "std", "op": "STD", "window": 10, "source": "logret"},
+    )
+    matrix = built(spec, BARS)
+    assert (matrix[10:, 1] > 0.0).all()
+    for i in (2, 3):
+        np.testing.assert_array_equal(bits(matrix[:, 1]), bits(matrix[:, i]))
+
+
+def test_a_feature_bears_the_name_of_a_bar_column_only_if_it_is_that_column() -> None:
+    same: list[Feature] = [{"name": name, "op": "IDENT", "source": name} for name in ("open", "volume", "hlc3")]
+    spec = spec_of(*same, {"name": "x", "op": "SMA", "source": "volume", "window": 3})
+    direct = spec_of({"name": "x", "op": "SMA", "source": "volume", "window": 3})
+    np.testing.assert_array_equal(bits(built(spec, BARS)[:, 3]), bits(built(direct, BARS)[:, 0]))
+    for feature in (
+        {"name": "close", "op": "IDENT", "source": "open"},
+        {"name": "close", "op": "IDENT", "as": "relative"},
+        {"name": "logret", "op": "LOGRET", "window": 5},
+        {"name": "logret", "op": "LOGRET", "source": "open"},
+        {"name": "volume", "op": "SMA", "source": "volume"},
+    ):
+        assert refused(feature) == (
+            f"spec: features[0].name: '{feature['name']}' is the name of a built-in source, "
+            "and this feature is not that source"
+        )
+
+
+def test_the_hash_of_an_older_writer_is_checked_and_replaced() -> None:
+    path = older("older_six_hashed.json")
+    spec = FeatureSpec.load(path)
+    assert spec.hash == FeatureSpec.load(older("older_six.json")).hash
+    assert spec.warnings == []
+    older_document = json.loads(path.read_text())
+    assert older_document["content_hash"] != spec.hash
+    twice = {**older_document, "content_hash": older_hash(older_document)}
+    assert FeatureSpec.from_json(json.dumps(twice)).hash == spec.hash
+    for change in (
+        {"dtype": "float32", "alignment_policy": {"emit_from_index": 65, "pad_value": 0.0}},
+        {"features": [CLOSE]},
+    ):
+        for source in (older_document, twice):
+            assert "content_hash: does not fit the content" in message_of({**source, **change})
+
+
+def older_hash(spec: dict[str, Any]) -> str:
+    """What the first trainer wrote: the hash of the document as Python's json writes it."""
+    return "sha256:" + hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
+
+
+@given(
+    st.integers(-1_000_000, 1_000_000).map(lambda x: x / 1000) | st.integers(-1000, 1000),
+    st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=8),
+)
+def test_the_hash_of_any_older_document_is_recomputed(pad: float, name: str) -> None:
+    spec = document({"name": name + ".1", "op": "BOLLINGER_UPPER", "k": 2.5}, pad=pad)
+    spec["content_hash"] = older_hash(spec)
+    assert FeatureSpec.from_json(json.dumps(spec)).names == [name + ".1"]
 
 
 def test_an_early_emit_from_warns_once_and_names_the_features() -> None:
@@ -247,16 +350,21 @@ def test_a_spec_that_was_altered_after_it_was_hashed_is_refused() -> None:
             "features[0].name: must be of letters, digits, '_', '.' and '-', found 'a b'",
         ),
         ({"name": "", "op": "SMA"}, "features[0].name: must be of letters, digits, '_', '.' and '-', found ''"),
-        ({"name": "hl2", "op": "SMA"}, "features[0].name: 'hl2' is the name of a built-in source"),
+        (
+            {"name": "hl2", "op": "SMA"},
+            "features[0].name: 'hl2' is the name of a built-in source, and this feature is not that source",
+        ),
         ({"name": "x"}, "features[0]: key 'op' is missing"),
         ({"name": "x", "op": ["SMA"]}, 'features[0].op: must be a string, found ["SMA"]'),
         ({"name": "x", "op": "RSL"}, "features[0].op: unknown op 'RSL'; did you mean 'RSI'?"),
         ({"name": "x", "op": "sma"}, "features[0].op: unknown op 'sma'; did you mean 'SMA'?"),
         ({"name": "x", "op": "SMA", "windw": 5}, "features[0]: unknown key 'windw'; did you mean 'window'?"),
         (
-            {"name": "x", "op": "ATR", "source": "close"},
-            "features[0]: unknown key 'source'; known: name, op, as, emit, window",
+            {"name": "x", "op": "ATR", "source": "volume"},
+            "features[0].source: ATR reads whole bars and takes no source, found 'volume'; leave it out",
         ),
+        ({"name": "x", "op": "ATR", "source": 3}, "features[0].source: must be a string, found 3"),
+        ({"name": "x", "op": "ADD", "source": "close"}, "features[0]: unknown key 'source'; did you mean 'sources'?"),
         ({"name": "x", "op": "SMA", "k": 2}, "features[0]: unknown key 'k'; known: name, op, as, emit, source, window"),
         (
             {"name": "x", "op": "SMA", "window": 0},

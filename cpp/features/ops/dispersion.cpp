@@ -26,12 +26,18 @@ std::vector<Op> dispersion_ops() {
        .degree = 1,
        .build = [](Graph& graph, const Args& args) { return window_std(graph, args.source(), args.integer(0)); }},
       {.name = "VOLATILITY",
-       .formula = "population standard deviation of the last n log returns, not annualised",
+       .formula = "population standard deviation of the last n log returns of x, or of the last n values where x is "
+                  "`logret`; not annualised",
        .reference = "definition",
        .sources = 1,
        .params = {window_param(20, 2)},
-       .build = [](Graph& graph,
-                   const Args& args) { return window_std(graph, log_return(graph, args.source()), args.integer(0)); }},
+       .build =
+           [](Graph& graph, const Args& args) {
+             // The volatility of the log return is that of the price: a log return of it would mean nothing.
+             const bool is_return = args.source() == log_return(graph, kClose);
+             const Column returns = is_return ? args.source() : log_return(graph, args.source());
+             return window_std(graph, returns, args.integer(0));
+           }},
       {.name = "ZWIN",
        .formula = "(x - mean) / std over the last n values, population; 0 where std is 0",
        .reference = "definition",
