@@ -21,7 +21,9 @@ hand and `[t-1]` the one before it. Windows count bars, and `n` in a formula is 
 ## Sources
 
 `source` is one of the built-in columns, or the name of a feature that stands earlier in the spec, read as that feature
-is expressed. Ops of two columns take `"sources": ["a", "b"]`. Ops that read whole bars take no source.
+is expressed. Ops of two columns take `"sources": ["a", "b"]`. Ops that read whole bars take no source; older specs give
+them one that changes nothing (`close`, `hl`, `hlc`, `ohlc`, `hlcv`, `ohlcv`, `close_volume`), which is taken with a
+warning, and any other is refused. A feature may bear the name of a built-in source only if it is that very column.
 
 | source | meaning |
 |---|---|
