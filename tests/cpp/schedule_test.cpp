@@ -34,7 +34,7 @@ TEST_CASE("a schedule runs each node once, after its inputs, beside nodes of its
         for (const Column input : inputs) CHECK(ready.contains(input));
         CHECK(typeid(*nodes[i].kernel) == typeid(*nodes[group.front()].kernel));
       }
-      for (const std::size_t i : group) CHECK(ready.insert(Graph::output(i)).second);
+      for (const std::size_t i : group) CHECK(ready.insert(nodes[i].output).second);
       ran += group.size();
     }
     CHECK(ran == nodes.size());
