@@ -1,6 +1,7 @@
 #include "bars/bars.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -57,7 +58,12 @@ void require_valid(BarsView bars) {
 std::int64_t median_interval_ns(std::span<const std::int64_t> time_ns) {
   if (time_ns.size() < 2) return 0;
   std::vector<std::int64_t> gaps(time_ns.size() - 1);
-  for (std::size_t i = 0; i < gaps.size(); ++i) gaps[i] = time_ns[i + 1] - time_ns[i];
+  for (std::size_t i = 0; i < gaps.size(); ++i) {
+    // Two times of int64 can be further apart than int64 reaches.
+    const auto gap = static_cast<std::uint64_t>(time_ns[i + 1]) - static_cast<std::uint64_t>(time_ns[i]);
+    constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+    gaps[i] = static_cast<std::int64_t>(std::min(gap, static_cast<std::uint64_t>(kLargest)));
+  }
   const auto middle = gaps.begin() + static_cast<std::ptrdiff_t>(gaps.size() / 2);
   std::nth_element(gaps.begin(), middle, gaps.end());
   return *middle;

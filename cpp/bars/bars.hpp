@@ -41,7 +41,7 @@ struct Bars {
 /// Throws std::invalid_argument "bar I: what" at the first bar that is not valid, or if the columns differ in length.
 void require_valid(BarsView bars);
 
-/// The median distance of neighbouring bars in nanoseconds; 0 for fewer than two bars.
+/// The median distance of neighbouring bars, in order, in nanoseconds; 0 for fewer than two bars.
 [[nodiscard]] std::int64_t median_interval_ns(std::span<const std::int64_t> time_ns);
 
 }  // namespace sentio

@@ -67,4 +67,7 @@ TEST_CASE("the median interval is the upper one of two") {
   CHECK(median_interval_ns(two) == 3);
   const std::int64_t three[] = {0, 1, 100};
   CHECK(median_interval_ns(three) == 99);
+  constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t furthest[] = {-kLargest, kLargest};
+  CHECK(median_interval_ns(furthest) == kLargest);
 }
