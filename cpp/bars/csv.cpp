@@ -147,20 +147,20 @@ class Reader {
 
   CsvBars read() {
     read_header();
-    std::size_t empty_line = 0;
+    std::size_t empty_lines = 0;
     std::string_view line;
     while (next_line(line)) {
       if (trimmed(line).empty()) {  // fine at the end of a file, nowhere else
-        if (empty_line == 0) empty_line = line_number_;
+        ++empty_lines;
         continue;
       }
-      if (empty_line != 0) {
-        complain(Complaint{"empty line", 0, "empty line between bars"}, empty_line);
-        empty_line = 0;
-      }
+      for (; empty_lines > 0; --empty_lines)
+        complain(Complaint{"empty line", 0, "empty line between bars"}, line_number_ - empty_lines);
       Bar bar;
+      line_unit_ = unit_;
       if (parse(line, bar)) {
         result_.bars.push_back(bar);
+        unit_ = line_unit_;
       } else {
         complain(complaint_, line_number_);
       }
@@ -327,8 +327,8 @@ class Reader {
     const auto epoch = parse_epoch(text);
     if (!epoch) return false;
     const EpochUnit unit = unit_of(epoch->whole);
-    if (unit_ == EpochUnit::unknown) unit_ = unit;
-    if (unit != unit_) return false;
+    if (unit_ != EpochUnit::unknown && unit != unit_) return false;
+    line_unit_ = unit;
     const auto scale = static_cast<std::int64_t>(unit);
     if (std::abs(epoch->whole) > std::numeric_limits<std::int64_t>::max() / scale - 1) return false;
     time_ns = epoch->whole * scale + epoch->billionths / (kSecondNs / scale);
@@ -344,14 +344,14 @@ class Reader {
   }
 
   void complain(const Complaint& complaint, std::size_t line) {
-    std::string message = place(line, complaint.offset + 1) + complaint.text;
+    const std::string message = place(line, complaint.offset + 1) + complaint.text;
     if (on_bad_bar_ == OnBadBar::refuse) throw InputError(message);
     for (auto& skipped : result_.skipped) {
       if (skipped.kind != complaint.kind) continue;
       ++skipped.count;
       return;
     }
-    result_.skipped.push_back({complaint.kind, 1, std::move(message)});
+    result_.skipped.push_back({complaint.kind, 1, printable(message)});
   }
 
   std::string path_;
@@ -361,7 +361,8 @@ class Reader {
   std::vector<int> roles_;                ///< what each field of a line means
   std::vector<std::string_view> fields_;  ///< of the line at hand, where the plain way did not do
   IsoReader iso_;
-  EpochUnit unit_ = EpochUnit::unknown;
+  EpochUnit unit_ = EpochUnit::unknown;  ///< of the bars so far; a bar that is dropped does not decide it
+  EpochUnit line_unit_ = EpochUnit::unknown;
   Complaint complaint_;
   CsvBars result_;
 };

@@ -20,19 +20,23 @@ std::size_t character_at(std::string_view text) {
   return length;
 }
 
+/// C0, DEL, or C1, which terminals obey as well: U+009B begins a command as "ESC [" does.
+bool is_control(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character.front());
+  return first < 0x20 || first == 0x7F || (first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
   std::string line;
   while (!text.empty()) {
     const std::size_t length = character_at(text);
-    const auto first = static_cast<unsigned char>(text.front());
-    const bool control = first < 0x20 || first == 0x7F;
-    line += length == 0 || control ? std::string_view("?") : text.substr(0, length);
+    line += length == 0 || is_control(text.substr(0, length)) ? std::string_view("?") : text.substr(0, length);
     text.remove_prefix(std::max<std::size_t>(1, length));
   }
   return line;
 }
-
-}  // namespace
 
 InputError::InputError(const std::string& message) : std::runtime_error(printable(message)) {}
 

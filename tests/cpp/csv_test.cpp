@@ -66,6 +66,25 @@ TEST_CASE("a bad line is refused with its place, or dropped and counted") {
   CHECK(read_bars.skipped[1].kind == "volume is not valid");
 }
 
+TEST_CASE("each empty line between bars is counted") {
+  const CsvBars read_bars = read(kHeader + "0,1,2,0.5,1.5,10\n\n \t\n\r\n3,1,2,0.5,1.5,10\n\n\n", OnBadBar::skip);
+  CHECK(read_bars.bars.size() == 2);
+  REQUIRE(read_bars.skipped.size() == 1);
+  CHECK(read_bars.skipped[0].count == 3);
+  CHECK(read_bars.skipped[0].first.ends_with(":3:1: empty line between bars"));
+}
+
+TEST_CASE("a dropped bar does not decide the unit of the times") {
+  const std::string text = kHeader + "1,-1,2,0.5,1.5,10\n1704205800000,1,2,0.5,1.5,10\n1704205860000,1,2,0.5,1.5,10\n";
+  CHECK(read(text, OnBadBar::skip).bars.size() == 2);
+}
+
+TEST_CASE("what is said of a skipped bar is one printable line") {
+  const CsvBars read_bars = read(kHeader + "0,1,2,0.5,1.5,10\n1,\x1b[2J\xf4,2,0.5,1.5,10\n", OnBadBar::skip);
+  REQUIRE(read_bars.skipped.size() == 1);
+  CHECK(read_bars.skipped[0].first.ends_with(":3:3: open is not a number: '?[2J?'"));
+}
+
 TEST_CASE("a file that has no bars is refused") {
   CHECK(complaint("") == ": is empty");
   CHECK(complaint(kHeader) == ": has no valid bars");
