@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,7 @@ constexpr std::size_t kBlock = 256;
 
 constexpr std::string_view kMagic = "SENTIO-FEATURES ";
 constexpr std::uint32_t kStateVersion = 2;
+constexpr std::int64_t kMostBars = std::int64_t{1} << 53;  ///< what a double can count, and no market reaches
 
 class Writer {
  public:
@@ -61,6 +63,15 @@ class StateReader {
     T value;
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
+  }
+
+  /// Fills `out`, the bytes of doubles.
+  void doubles(std::span<std::byte> out) {
+    for (; !out.empty(); out = out.subspan(sizeof(double))) {
+      const auto value = number<double>();
+      if (!std::isfinite(value)) throw InputError("feature state: holds a value that is not finite");
+      std::memcpy(out.data(), &value, sizeof value);
+    }
   }
 
   [[nodiscard]] bool done() const { return rest_.empty(); }
@@ -230,16 +241,17 @@ void FeatureBuilder::restore(std::span<const std::byte> state) {
 
   const auto seen = reader.number<std::int64_t>();
   const auto last_ns = reader.number<std::int64_t>();
+  // A checksum is no signature: what it covers is checked as any other input.
+  if (seen < 0 || seen > kMostBars || (seen == 0 && last_ns != 0))
+    throw InputError("feature state: must hold a count of bars in [0, " + std::to_string(kMostBars) +
+                     "] and the time of the last, found " + std::to_string(seen) + " bars, the last at " +
+                     std::to_string(last_ns));
   FeatureBuilder fresh(spec_);
   for (Column c = 0; c < graph_.columns(); ++c) {
     const auto history = static_cast<std::size_t>(graph_.facts(c).history);
-    if (history == 0) continue;
-    std::memcpy(fresh.column(c) - history, reader.take(history * sizeof(double)).data(), history * sizeof(double));
+    reader.doubles(std::as_writable_bytes(std::span(fresh.column(c) - history, history)));
   }
-  for (Node& node : fresh.graph_.nodes()) {
-    const auto memory = node.kernel->memory();
-    if (!memory.empty()) std::memcpy(memory.data(), reader.take(memory.size()).data(), memory.size());
-  }
+  for (Node& node : fresh.graph_.nodes()) reader.doubles(node.kernel->memory());
   static_cast<void>(reader.take(kSeal));
   if (!reader.done()) throw InputError("feature state: is longer than this spec's");
   fresh.seen_ = seen;

@@ -39,8 +39,8 @@ class FeatureBuilder {
   /// All that the next row depends on, to continue in another process with the same bits.
   [[nodiscard]] std::vector<std::byte> state() const;
 
-  /// Continues from a state. @throws InputError if it is cut off, altered, or another spec's or version's; nothing has
-  /// changed then.
+  /// Continues from a state. @throws InputError if it is cut off, altered, impossible, or another spec's or version's;
+  /// nothing has changed then.
   void restore(std::span<const std::byte> state);
 
  private:

@@ -3,11 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <cstring>
+#include <limits>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "bars/error.hpp"
+#include "bars/sha256.hpp"
 #include "features/registry.hpp"
 #include "market.hpp"
 
@@ -93,6 +98,35 @@ TEST_CASE("a state goes on with the same bits, and only a whole one is taken") {
   for (const std::size_t size : {std::size_t{0}, std::size_t{10}, std::size_t{90}, state.size() - 1})
     CHECK_THROWS_AS(fresh.restore(std::span(state).first(size)), InputError);
   CHECK(fresh.state() == untouched);
+}
+
+TEST_CASE("a state that is sealed and impossible is refused") {
+  FeatureBuilder builder(FeatureSpec::from_json(kSpec));
+  static_cast<void>(build(builder, random_bars(350, 5).view()));
+  const auto whole = builder.state();
+  const auto complaint = [&](std::size_t where, auto value) -> std::string {
+    auto state = whole;
+    constexpr std::size_t kSeal = 64;
+    std::memcpy(state.data() + where, &value, sizeof value);
+    state.resize(state.size() - kSeal);
+    const std::string seal = sha256_hex(state);
+    const auto bytes = std::as_bytes(std::span(seal));
+    state.insert(state.end(), bytes.begin(), bytes.end());
+    try {
+      builder.restore(state);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "taken";
+  };
+  const std::size_t seen = 20 + builder.spec().hash().size(), memory = whole.size() - 64 - sizeof(double);
+  constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t count : {std::int64_t{-1}, -kLargest, kLargest, std::int64_t{0}})
+    CHECK(complaint(seen, count).starts_with("feature state: must hold a count of bars in [0, 9007199254740992] and "));
+  for (const double value : {std::nan(""), HUGE_VAL, -HUGE_VAL})
+    for (const std::size_t where : {seen + 16, memory})
+      CHECK(complaint(where, value) == "feature state: holds a value that is not finite");
+  CHECK(builder.state() == whole);
 }
 
 TEST_CASE("every op builds from its default parameters and says what it is") {
