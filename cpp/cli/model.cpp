@@ -6,6 +6,7 @@
 
 #include "backtest/table.hpp"
 #include "backtest/text.hpp"
+#include "bars/error.hpp"
 #include "bars/number.hpp"
 #include "bars/time.hpp"
 #include "inference/tfa_strategy.hpp"
@@ -47,6 +48,11 @@ std::string span_text(const std::optional<TimeSpan>& span) {
   return span ? format_time(span->begin_ns) + " to " + format_time(span->end_ns) : "not stated";
 }
 
+std::string settle_text(std::optional<int> settle) {
+  if (!settle) return "never: a feature depends on all bars since the start";
+  return counted(static_cast<std::size_t>(*settle), "bar") + ", after which a start no longer shows";
+}
+
 std::string saved_text(const json& saved_at) {
   return saved_at.is_number_integer() ? format_time(saved_at.get<std::int64_t>() * kSecondNs) : "not stated";
 }
@@ -82,11 +88,11 @@ std::string describe_artifact(const std::filesystem::path& folder) {
   const Artifact artifact = Artifact::load(folder);
   const json& metadata = artifact.metadata();
   const json model_id = at(metadata, "model_id");
-  std::string text = (model_id.is_string() ? model_id.get<std::string>() : "artifact") + " " +
-                     (at(metadata, "version").is_null() ? file_name(folder) : text_at(metadata, "version")) +
+  std::string text = printable((model_id.is_string() ? model_id.get<std::string>() : "artifact") + " " +
+                               (at(metadata, "version").is_null() ? file_name(folder) : text_at(metadata, "version"))) +
                      ": verified\n";
   const auto fact = [&](std::string_view name, const std::string& value) {
-    text += wrapped("  " + std::string(name), value, 16);
+    text += wrapped("  " + std::string(name), printable(value), 16);
   };
   fact("saved", saved_text(at(metadata, "saved_at")));
   fact("model", text_at(metadata, "framework") + ", " +
@@ -94,6 +100,7 @@ std::string describe_artifact(const std::filesystem::path& folder) {
                     counted(static_cast<std::size_t>(artifact.sequence_length()), "row") + " to a logit");
   fact("features", artifact.spec().hash());
   fact("warm-up", counted(static_cast<std::size_t>(artifact.warmup()), "bar"));
+  fact("settle", settle_text(artifact.spec().settle()));
   fact("decision", artifact.decision().to_json().dump());
   fact("label", text_at(metadata, "label"));
   fact("symbols", text_at(metadata, "data.symbols"));

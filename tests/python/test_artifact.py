@@ -40,6 +40,24 @@ def edit(path: Path, change: Callable[[Json], object]) -> None:
     path.write_text(json.dumps(document))
 
 
+def inspected(folder: Path) -> str:
+    done = run_cli("inspect", folder, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def set_spec(folder: Path, document: Json) -> None:
+    """Gives the artifact another spec of the same width and names, and metadata that fit it."""
+    spec = sentio_features.FeatureSpec.from_json(json.dumps(document))
+    (folder / "feature_spec.json").write_text(spec.to_json())
+
+    def change(metadata: Json) -> None:
+        metadata["expects"] |= {"spec_hash": spec.hash, "emit_from": spec.emit_from, "settle": spec.settle}
+        del metadata["files"]
+
+    edit(folder / "metadata.json", change)
+
+
 def test_python_torchscript_and_cpp_give_the_logits_of_the_probe(trained: Project) -> None:
     probe = json.loads((trained.artifact / "probe.json").read_text())
     inputs = np.array(probe["inputs"], dtype=np.float32)
@@ -68,6 +86,25 @@ def test_inspect_and_check_verify_an_artifact(trained: Project) -> None:
         done = run_cli(verb, trained.artifact, cwd=trained.root)
         assert done.returncode == 0, done.stderr
         assert "TFA" in done.stdout
+
+
+def test_inspect_says_how_much_history_a_live_start_needs(trained: Project, copy: Path) -> None:
+    stated = trained.metadata()["expects"]["settle"]
+    assert f"settle        {stated} bars, after which a start no longer shows\n" in inspected(trained.artifact)
+    set_spec(
+        copy, {"features": [{"name": name, "op": "OBV"} for name in trained.metadata()["expects"]["feature_names"]]}
+    )
+    assert "settle        never: a feature depends on all bars since the start\n" in inspected(copy)
+
+
+def test_what_an_artifact_says_of_itself_cannot_steer_the_terminal(copy: Path) -> None:
+    hostile = "\x1b]0;x\x07\x9b31m\r\nverified"
+    for path in (("model_id",), ("version",), ("label",), ("data", "symbols"), ("versions",)):
+        set_key(*path, value=hostile)(copy)
+    output = inspected(copy)
+    assert output.startswith("?]0;x??31m??verified ?]0;x??31m??verified: verified\n")
+    assert output.count("?]0;x??31m??verified") == 5
+    assert all(character == "\n" or character.isprintable() for character in output)
 
 
 def test_logits_refuse_another_shape(trained: Project) -> None:

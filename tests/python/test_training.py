@@ -85,6 +85,7 @@ def test_the_metadata_says_what_was_trained_on_what(trained: Project) -> None:
         "feature_names": list(spec.names),
         "spec_hash": spec.hash,
         "emit_from": spec.emit_from,
+        "settle": spec.settle,
         "pad_value": 0.0,
         "dtype": "float32",
         "output": "logit",

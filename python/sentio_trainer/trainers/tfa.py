@@ -262,6 +262,7 @@ def _metadata(loaded: LoadedConfig, run: Run) -> dict[str, Any]:
             "feature_names": list(spec.names),
             "spec_hash": spec.hash,
             "emit_from": spec.emit_from,
+            "settle": spec.settle,
             "pad_value": spec.pad_value,
             "dtype": "float32",
             "output": "logit",
