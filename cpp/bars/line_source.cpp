@@ -10,7 +10,8 @@
 namespace sentio {
 namespace {
 
-constexpr std::size_t kBuffer = 1 << 20, kCompressed = 1 << 17;
+/// A small file is read into a small buffer; one that fills it, or a line that does, gets twice the room.
+constexpr std::size_t kFirstBuffer = 1 << 16, kLongestLine = 1 << 20, kCompressed = 1 << 17;
 
 }  // namespace
 
@@ -19,7 +20,7 @@ LineSource::LineSource(const std::filesystem::path& path) : path_(path.string())
   if (std::filesystem::is_directory(path, ignored)) throw InputError(path_ + ": is a directory, not a file");
   file_.reset(std::fopen(path_.c_str(), "rb"));
   if (!file_) throw InputError(path_ + ": " + std::strerror(errno));
-  buffer_.resize(kBuffer + 1);  // one more for the line feed behind a last line that has none
+  buffer_.resize(kFirstBuffer + 1);  // one more for the line feed behind a last line that has none
 
   // RFC 1952: a gzip file begins with 1f 8b.
   end_ = read_plain(buffer_.data(), 2);
@@ -65,12 +66,15 @@ std::size_t LineSource::read_gzip(char* out, std::size_t size) {
 }
 
 void LineSource::refill() {
+  const bool filled = end_ == buffer_.size() - 1;
   std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
-  if (end_ == kBuffer) throw InputError(path_ + ": has a line longer than 1 MiB, so it is no CSV file of bars");
+  if (end_ == kLongestLine) throw InputError(path_ + ": has a line longer than 1 MiB, so it is no CSV file of bars");
+  if (filled && buffer_.size() <= kLongestLine) buffer_.resize(2 * (buffer_.size() - 1) + 1);
   char* const out = buffer_.data() + end_;
-  const std::size_t count = gzip_ ? read_gzip(out, kBuffer - end_) : read_plain(out, kBuffer - end_);
+  const std::size_t room = buffer_.size() - 1 - end_;
+  const std::size_t count = gzip_ ? read_gzip(out, room) : read_plain(out, room);
   at_end_ = count == 0;
   end_ += count;
 }
