@@ -1,0 +1,193 @@
+"""A feature stream that is killed goes on from its last saved state, and nothing but that state is taken."""
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from market_bars import SPEC_55, Float32, bits, built, market, spec_of
+from sentio_features import Bars, FeatureBuilder, FeatureSpec, InputError
+
+EVERY = 7
+"""Bars between two saved states, which does not divide the engine's block of bars."""
+
+STREAM = """
+import os, pathlib, sys
+import numpy as np
+import sentio_features as s
+
+folder, every = pathlib.Path(sys.argv[1]), int(sys.argv[3])
+builder = s.FeatureBuilder(s.FeatureSpec.load(sys.argv[2]))
+if (folder / "state").exists():
+    builder.restore((folder / "state").read_bytes())
+with open(folder / "begins", "a") as begins:
+    print(builder.bars_seen, file=begins)
+ts, bars = np.load(folder / "ts.npy"), np.load(folder / "bars.npy")
+with open(folder / "rows", "r+b") as rows:
+    # Rows that were written after the state was saved come again.
+    rows.truncate(builder.bars_seen * builder.spec.width * 4)
+    rows.seek(0, os.SEEK_END)
+    for t in range(builder.bars_seen, len(ts)):
+        rows.write(builder.push(int(ts[t]), *bars[:, t]).tobytes())
+        if builder.bars_seen % every == 0 or t + 1 == len(ts):
+            rows.flush()
+            (folder / "state.part").write_bytes(builder.state())
+            (folder / "state.part").rename(folder / "state")
+"""
+
+
+def started(folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", STREAM, str(folder), str(SPEC_55), str(EVERY)])
+
+
+def test_a_stream_that_is_killed_again_and_again_has_the_rows_of_one_that_was_not(tmp_path: Path) -> None:
+    bars = market(11, 6000)
+    np.save(tmp_path / "ts.npy", bars.ts)
+    np.save(tmp_path / "bars.npy", [bars[name] for name in ("open", "high", "low", "close", "volume")])
+    rows = tmp_path / "rows"
+    rows.touch()
+    draw, kills = random.Random(3), 0
+    while kills < 5:
+        stream, before = started(tmp_path), rows.stat().st_size
+        while rows.stat().st_size <= before and stream.poll() is None:  # until it works
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0.0, 0.02))  # anywhere: within a bar, a write, a rename
+        stream.kill()
+        if stream.wait() == 0:
+            break
+        assert stream.returncode == -signal.SIGKILL
+        kills += 1
+    assert kills >= 2, "the stream ended before it could be killed: give it more bars"
+    last = started(tmp_path)
+    assert last.wait() == 0
+    begins = [int(line) for line in (tmp_path / "begins").read_text().split()]
+    assert begins == sorted(begins), "each run goes on where the last state was saved"
+    assert begins[-1] > 0
+    assert all(begin % EVERY == 0 for begin in begins)
+
+    spec = FeatureSpec.load(SPEC_55)
+    again = np.fromfile(rows, dtype=np.float32).reshape(-1, spec.width)
+    np.testing.assert_array_equal(bits(again), bits(built(spec, bars)))
+
+
+# --- what is no state of this builder ---
+
+SPEC = spec_of({"name": "e", "op": "EMA", "window": 9}, {"name": "r", "op": "RSI"}, {"name": "s", "op": "STD"})
+BARS = market(12, 300)
+MAGIC, SEAL = len("SENTIO-FEATURES "), 64
+
+
+def builder_after(bars: Bars, spec: FeatureSpec = SPEC) -> FeatureBuilder:
+    builder = FeatureBuilder(spec)
+    builder.build(bars)
+    return builder
+
+
+def sealed(payload: bytes) -> bytes:
+    """A payload with a checksum that fits: what an attacker, or a writer with a fault, would hand over."""
+    return payload + hashlib.sha256(payload).hexdigest().encode()
+
+
+def refusal(state: bytes, target: FeatureBuilder) -> str:
+    """The message; nothing has changed."""
+    before = target.state()
+    with pytest.raises(InputError, match=r"^feature state: ") as error:
+        target.restore(state)
+    assert target.state() == before
+    return str(error.value).removeprefix("feature state: ")
+
+
+@pytest.fixture
+def target() -> Iterator[FeatureBuilder]:
+    """A builder in the middle of a stream, which goes on as if nothing had been."""
+    target = builder_after(BARS[:120])
+    yield target
+    rest: Float32 = target.build(BARS[120:])
+    np.testing.assert_array_equal(bits(rest), bits(built(SPEC, BARS)[120:]))
+
+
+STATE = builder_after(BARS[:200]).state()
+
+
+def test_a_state_that_is_cut_anywhere_is_refused(target: FeatureBuilder) -> None:
+    complaints = {refusal(STATE[:size], target) for size in range(len(STATE))}
+    assert complaints == {"is cut off", "is cut off or altered, its checksum does not fit"}
+
+
+def test_a_state_with_a_byte_that_was_altered_is_refused(target: FeatureBuilder) -> None:
+    draw = random.Random(5)
+    head = MAGIC + 4 + len(SPEC.hash)
+    for at in [
+        *range(head + 16),
+        *draw.sample(range(head + 16, len(STATE)), 300),
+        *range(len(STATE) - SEAL, len(STATE)),
+    ]:
+        altered = bytearray(STATE)
+        altered[at] ^= draw.randrange(1, 256)
+        complaint = refusal(bytes(altered), target)
+        if at < MAGIC:
+            assert complaint == "is not a state of a feature builder"
+        elif at < MAGIC + 4:
+            assert complaint.startswith("version must be 1, found ")
+        elif at < head:
+            assert complaint.startswith("belongs to another spec, found ")
+        else:
+            assert complaint == "is cut off or altered, its checksum does not fit"
+
+
+def test_bytes_behind_a_state_are_refused(target: FeatureBuilder) -> None:
+    for more in (b"\0", b"\n", STATE, bytes(1000)):
+        assert refusal(STATE + more, target) == "is cut off or altered, its checksum does not fit"
+    assert refusal(sealed(STATE[:-SEAL] + bytes(8)), target) == "is longer than this spec's"
+    assert refusal(sealed(STATE), target) == "is longer than this spec's"
+    # Even with a checksum that fits, what is missing is missed.
+    assert refusal(sealed(STATE[: -SEAL - 8]), target) == "is cut off"
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        [{"name": "e", "op": "EMA", "window": 10}, {"name": "r", "op": "RSI"}, {"name": "s", "op": "STD"}],
+        [{"name": "f", "op": "EMA", "window": 9}, {"name": "r", "op": "RSI"}, {"name": "s", "op": "STD"}],
+        [{"name": "r", "op": "RSI"}, {"name": "e", "op": "EMA", "window": 9}, {"name": "s", "op": "STD"}],
+        [{"name": "e", "op": "EMA"}],
+    ],
+    ids=["another window", "another name", "another order", "fewer features"],
+)
+def test_the_state_of_another_spec_is_refused(target: FeatureBuilder, features: "list[dict[str, object]]") -> None:
+    other = spec_of(*features)
+    complaint = refusal(builder_after(BARS[:200], other).state(), target)
+    assert complaint == f"belongs to another spec, found {other.hash}, expected {SPEC.hash}"
+
+
+@pytest.mark.parametrize("version", [0, 2, 2**32 - 1])
+def test_the_state_of_another_version_is_refused(target: FeatureBuilder, version: int) -> None:
+    other = STATE[:MAGIC] + version.to_bytes(4, sys.byteorder) + STATE[MAGIC + 4 : -SEAL]
+    assert refusal(sealed(other), target) == f"version must be 1, found {version}"
+
+
+@pytest.mark.parametrize(
+    "state", [b"", b"\0" * 5000, b"SENTIO-MODEL 1", json.dumps({"seen": 3}).encode(), b"SENTIO-FEATURES"]
+)
+def test_what_is_no_state_at_all_is_refused(target: FeatureBuilder, state: bytes) -> None:
+    assert refusal(state, target) in ("is cut off", "is not a state of a feature builder")
+
+
+def test_a_state_with_impossible_content_is_refused(target: FeatureBuilder) -> None:
+    """A checksum is no signature."""
+    payload, seen = STATE[:-SEAL], MAGIC + 4 + len(SPEC.hash)
+    for count in (-1, -(2**63), 2**63 - 1, 2**53 + 1):
+        wrong = payload[:seen] + count.to_bytes(8, sys.byteorder, signed=True) + payload[seen + 8 :]
+        assert refusal(sealed(wrong), target).startswith("must hold a count of bars in [0, 9007199254740992] and ")
+    for at in range(seen + 16, len(payload), 8):
+        for value in (np.nan, np.inf, -np.inf):
+            wrong = payload[:at] + np.float64(value).tobytes() + payload[at + 8 :]
+            assert refusal(sealed(wrong), target) == "holds a value that is not finite"
+    assert sealed(payload) == STATE
