@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 SYMBOL ?= QQQ
 DAYS ?= 5
+FUZZ_SECONDS ?= 60
 # A regular file stands for "the packages of this list are installed", so that a second run starts at once.
 INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_models.py -type f -not -path '*/__pycache__/*' -not -path '*/.mypy_cache/*')
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test ctest pytest lint tidy format docs bits bits-golden bench clean
+.PHONY: help install demo test ctest pytest asan fuzz lint tidy format docs bits bits-golden bench clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,6 +46,22 @@ ctest: $(VENV)/.needs
 
 pytest: install
 	$(BIN)/python -m pytest
+
+asan: $(VENV)/.needs  ## The C++ tests under the address and undefined-behaviour sanitizers (minutes)
+	cmake --preset asan --log-level=WARNING
+	cmake --build --preset asan --target sentio_tests fuzz_csv fuzz_spec fuzz_state
+	ctest --preset asan
+
+# What libFuzzer finds stays in build-fuzz/corpus, and the next run goes on from there.
+fuzz: $(VENV)/.needs  ## Fuzz each reader for FUZZ_SECONDS, with clang's libFuzzer if there is one
+	cmake --preset asan -B build-fuzz --log-level=WARNING \
+	  $(if $(shell command -v clang++),-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
+	cmake --build build-fuzz --target fuzz_csv fuzz_spec fuzz_state
+	for target in csv spec state; do \
+	  mkdir -p build-fuzz/corpus/$$target && \
+	  build-fuzz/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/$$target- \
+	    build-fuzz/corpus/$$target tests/fuzz/corpus/$$target configs/features || exit 1; \
+	done
 
 lint: install  ## Style and types
 	$(BIN)/ruff check .
