@@ -13,7 +13,8 @@ from .shared import typical_price
 
 SECOND_NS = 10**9
 MINUTE_NS = 60 * SECOND_NS
-MONDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = 0, 3, 4, 5, 6  # as date.weekday() counts
+NEW_YORK = ZoneInfo("America/New_York")
+MONDAY, THURSDAY, SATURDAY, SUNDAY = 0, 3, 5, 6  # as date.weekday() counts
 HALF_DAYS_OF_ONCE = {date(1997, 12, 26), date(1999, 12, 31), date(2003, 12, 26)}
 
 
@@ -31,11 +32,13 @@ class Moment:
 
 
 def moment_of(ts: int, calendar: str) -> Moment:
-    zone = timezone.utc if calendar == "utc_day" else ZoneInfo("America/New_York")
-    day = datetime.fromtimestamp(ts // SECOND_NS, zone).date()
-    opening = time(0, 0) if calendar == "utc_day" else time(9, 30)
-    opening_ns = int(datetime.combine(day, opening, zone).timestamp()) * SECOND_NS
-    return Moment(day, ts - opening_ns, 1440 if calendar == "utc_day" else minutes_of_trading(day))
+    if calendar == "utc_day":
+        day, length = datetime.fromtimestamp(ts // SECOND_NS, timezone.utc).date(), 1440
+        opening = datetime.combine(day, time(0, 0), timezone.utc)
+    else:
+        day = datetime.fromtimestamp(ts // SECOND_NS, NEW_YORK).date()
+        opening, length = datetime.combine(day, time(9, 30), NEW_YORK), minutes_of_trading(day)
+    return Moment(day, ts - int(opening.timestamp()) * SECOND_NS, length)
 
 
 # --- the exchange's days ---
