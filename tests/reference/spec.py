@@ -59,11 +59,18 @@ def built_in_columns(bars: Bars) -> dict[str, Column]:
 
 
 def value_of(feature: dict[str, Any], known: dict[str, Column], bars: Bars) -> Column:
+    op = feature["op"]
     parameters = {key: value for key, value in feature.items() if key not in NOT_PARAMETERS}
-    if feature["op"] in OF_BARS:
-        return OF_BARS[feature["op"]](bars, **parameters)
-    sources = feature.get("sources", [feature.get("source", "close")])
-    return OF_COLUMNS[feature["op"]](*(known[source] for source in sources), **parameters)
+    if op in OF_BARS:
+        return OF_BARS[op](bars, **parameters)
+    sources = [known[name] for name in feature.get("sources", [feature.get("source", "close")])]
+    # Columns are compared by `is`: what passes a column on, as IDENT does, gives the same one by another name.
+    one_bar = parameters.get("window", 1) == 1 and parameters.get("offset", 0.0) == 0.0
+    if op == "LOGRET" and sources[0] is bars.close and one_bar:
+        return known["logret"]
+    if op == "VOLATILITY" and sources[0] is known["logret"]:
+        op = "STD"
+    return OF_COLUMNS[op](*sources, **parameters)
 
 
 def expressed(x: Column, form: str, bars: Bars) -> Column:
