@@ -16,9 +16,32 @@ constexpr int kDayMinutes = 24 * 60;
 
 int around_the_clock(std::chrono::sys_days /*date*/) { return kDayMinutes; }
 
+/// How much earlier the clocks are to be asked for a date. Zone files list their changes up to 2037, and the library
+/// does not read the rule for the years beyond: those are looked up in an earlier year with the same calendar.
+date::days detour(date::year_month_day date) {
+  using namespace date;
+  constexpr year kLastListed{2036};
+  if (date.year() <= kLastListed) return days(0);
+  const auto new_year = [](year y) { return sys_days(y / January / 1); };
+  const auto same_calendar = [&](year y) {
+    return y.is_leap() == date.year().is_leap() && weekday(new_year(y)) == weekday(new_year(date.year()));
+  };
+  year twin = kLastListed;
+  while (!same_calendar(twin)) --twin;  // within 28 years
+  return new_year(date.year()) - new_year(twin);
+}
+
 /// The instant of a local time, in seconds since 1970; of a time that the clocks repeat, the first.
 std::int64_t second_of(const date::time_zone& zone, date::local_days day, std::chrono::minutes after_midnight) {
-  return zone.to_sys(date::local_seconds(day) + after_midnight, date::choose::earliest).time_since_epoch().count();
+  const date::days earlier = detour(date::year_month_day(day));
+  const auto local = date::local_seconds(day - earlier) + after_midnight;
+  return (zone.to_sys(local, date::choose::earliest) + earlier).time_since_epoch().count();
+}
+
+/// The local date of an instant.
+date::local_days local_date(const date::time_zone& zone, date::sys_seconds time) {
+  const date::days earlier = detour(date::year_month_day(date::floor<date::days>(time)));
+  return date::floor<date::days>(zone.to_local(time - earlier)) + earlier;
 }
 
 std::chrono::sys_days date_of(std::int32_t day) { return std::chrono::sys_days(std::chrono::days(day)); }
@@ -69,7 +92,7 @@ SessionTime SessionClock::at(std::int64_t time_ns) {
 
 void SessionClock::turn_to(std::int64_t second) {
   using namespace std::chrono;
-  const auto day = date::floor<date::days>(zone_->to_local(date::sys_seconds(seconds(second))));
+  const date::local_days day = local_date(*zone_, date::sys_seconds(seconds(second)));
   begin_ = second_of(*zone_, day, minutes(0));
   end_ = second_of(*zone_, day + date::days(1), minutes(0));
   open_ = second_of(*zone_, day, minutes(calendar_->open_minute));

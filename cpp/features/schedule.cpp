@@ -1,17 +1,11 @@
 #include "features/schedule.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 #include <span>
-#include <typeinfo>
+#include <typeindex>
 
 namespace sentio {
-namespace {
-
-bool same_kind(const Kernel& a, const Kernel& b) { return typeid(a) == typeid(b); }
-
-}  // namespace
 
 std::vector<std::vector<std::size_t>> schedule(const Graph& graph) {
   const std::vector<Node>& nodes = graph.nodes();
@@ -22,7 +16,11 @@ std::vector<std::vector<std::size_t>> schedule(const Graph& graph) {
     const auto inputs = std::span(nodes[i].inputs).first(static_cast<std::size_t>(nodes[i].kernel->inputs()));
     return std::ranges::all_of(inputs, [&](Column input) { return ready[static_cast<std::size_t>(input)]; });
   };
-  const auto has_lanes = [&](std::size_t i) { return nodes[i].kernel->has_lanes(); };
+  const auto has_no_lanes = [&](std::size_t i) { return !nodes[i].kernel->has_lanes(); };
+  const auto kind = [&](std::size_t i) -> std::type_index {
+    const Kernel& kernel = *nodes[i].kernel;
+    return typeid(kernel);
+  };
 
   std::vector<std::vector<std::size_t>> groups;
   std::vector<std::size_t> left(nodes.size());
@@ -30,21 +28,18 @@ std::vector<std::vector<std::size_t>> schedule(const Graph& graph) {
   while (!left.empty()) {
     // One round: what can run now, in which nothing reads anything else. Nodes that gain much from company wait until
     // nothing else can run.
-    const auto blocked = std::ranges::stable_partition(left, can_run);
-    std::vector<std::size_t> round(left.begin(), blocked.begin());
-    left.erase(left.begin(), blocked.begin());
-    const auto waiting = std::ranges::stable_partition(round, std::not_fn(has_lanes));
-    if (waiting.begin() != round.begin()) {
-      left.insert(left.begin(), waiting.begin(), waiting.end());
-      round.erase(waiting.begin(), round.end());
-    }
-    for (const std::size_t i : round) ready[static_cast<std::size_t>(graph.nodes()[i].output)] = true;
+    const auto blocked = std::stable_partition(left.begin(), left.end(), can_run);
+    const auto waiting = std::stable_partition(left.begin(), blocked, has_no_lanes);
+    std::vector<std::size_t> round(left.begin(), waiting == left.begin() ? blocked : waiting);
+    left.erase(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(round.size()));
+
+    for (const std::size_t i : round) ready[static_cast<std::size_t>(nodes[i].output)] = true;
     while (!round.empty()) {
-      const Kernel& first = *nodes[round.front()].kernel;
+      const std::type_index first = kind(round.front());
       const auto others =
-          std::ranges::stable_partition(round, [&](std::size_t i) { return same_kind(*nodes[i].kernel, first); });
-      groups.emplace_back(round.begin(), others.begin());
-      round.erase(round.begin(), others.begin());
+          std::stable_partition(round.begin(), round.end(), [&](std::size_t i) { return kind(i) == first; });
+      groups.emplace_back(round.begin(), others);
+      round.erase(round.begin(), others);
     }
   }
   return groups;

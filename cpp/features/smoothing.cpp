@@ -1,6 +1,5 @@
 #include "features/smoothing.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace sentio {
@@ -29,9 +28,12 @@ void run_seeded(RecursiveMean* const* means, const double* const* in, double* co
 void RecursiveMean::run_lanes(std::span<RecursiveMean* const> means, const double* const* in, double* const* out,
                               std::ptrdiff_t begin, std::ptrdiff_t end) {
   // Until the last of them has its seed, each goes for itself.
-  const auto left = [](const RecursiveMean* mean) { return mean->skip + mean->seed - mean->seen; };
-  const double longest = left(*std::ranges::max_element(means, {}, left));
-  const std::ptrdiff_t seeded = std::min(end, begin + static_cast<std::ptrdiff_t>(std::max(longest, 0.0)));
+  std::ptrdiff_t seeded = begin;
+  for (const RecursiveMean* const mean : means) {
+    const double left = mean->skip + mean->seed - mean->seen;
+    if (left > static_cast<double>(seeded - begin))
+      seeded = left < static_cast<double>(end - begin) ? begin + static_cast<std::ptrdiff_t>(left) : end;
+  }
   for (std::size_t k = 0; k < means.size(); ++k)
     for (std::ptrdiff_t t = begin; t < seeded; ++t) out[k][t] = means[k]->step(in[k][t]);
 

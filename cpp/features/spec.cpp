@@ -203,6 +203,9 @@ class SpecReader {
     for (const std::string& source : feature.sources) columns.push_back(column_of(source));
     Graph& graph = spec_.graph_;
     feature.column = expressed(graph, op->build(graph, Args(feature.params, columns)), feature.form);
+    if (const int first = graph.facts(feature.column).first; first > kLargestEmitFrom)
+      fail(path,
+           "the warm-up must be at most " + std::to_string(kLargestEmitFrom) + " bars, found " + std::to_string(first));
     if (is_built_in(name) && feature.column != column_of(name))
       fail(path + ".name", "'" + name + "' is the name of a built-in source, and this feature is not that source");
     spec_.features_.push_back(std::move(feature));
@@ -270,7 +273,7 @@ class SpecReader {
     if (!(number >= param.min && number <= param.max && whole))
       fail(here, std::string("must be a ") + (param.integer ? "whole " : "") + "number in [" +
                      format_number(param.min) + ", " + format_number(param.max) + "], found " + shown(value));
-    return number;
+    return number + 0.0;  // -0 is 0: two features that are equal but for that sign are one
   }
 
   static bool is_built_in(const std::string& name) {
@@ -300,9 +303,6 @@ class SpecReader {
       spec_.settle_ = std::max(spec_.settle_, facts.settle);
     }
     if (spec_.width_ == 0) fail("features", "no feature is emitted");
-    if (spec_.warmup_ > kLargestEmitFrom)
-      fail("features", "the warm-up must be at most " + std::to_string(kLargestEmitFrom) + " bars, found " +
-                           std::to_string(spec_.warmup_));
     read_alignment();
     warn_of_padded_cells();
     spec_.canonical_ = canonical().dump();

@@ -461,6 +461,7 @@ def test_ten_thousand_broken_csv_files_are_refused_where_they_are_broken_or_read
 
 REGISTRY = {op["name"]: op for op in ops()}
 BUILT_IN = {"open", "high", "low", "close", "volume", "hl2", "hlc3", "ohlc4", "logret"}
+WHOLE_BARS = {"close", "hl", "hlc", "ohlc", "hlcv", "ohlcv", "close_volume"}  # what older specs call them
 FORMS = {"level", "relative", "per_close", "per_volume"}
 MOST = 1_000_000  # bars before the first row
 LARGEST = 3.4028234663852886e38  # of float32
@@ -499,10 +500,25 @@ def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def canonical_feature(feature: Json, known: set[str]) -> Json:
+def column_of(feature: Json, known: dict[str, str]) -> str:
+    """The column of a filled-in feature: that of its source where the op passes it on."""
+    op, window = feature["op"], feature.get("window")
+    passes = op == "IDENT" or (op in ("SMA", "SUM", "MIN", "MAX") and window == 1)
+    if feature["as"] == "level" and passes:
+        return known[feature["source"]]
+    return_of_close = op == "LOGRET" and known[feature["source"]] == "close"
+    if feature["as"] == "level" and return_of_close and (window, feature["offset"]) == (1, 0.0):
+        return "logret"
+    return f"of {feature['name']}"
+
+
+def canonical_feature(feature: Json, known: dict[str, str]) -> Json:
+    """Args:
+    known: the column of each source that may be read.
+    """
     need(isinstance(feature, dict))
     name, op = feature.get("name"), feature.get("op")
-    need(isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]+", name) and name not in known)
+    need(isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9_.-]+", name))
     need(isinstance(op, str) and op in REGISTRY)
     row = REGISTRY[str(op)]
     filled: Json = {"name": name, "op": op, "as": feature.get("as", "level"), "emit": feature.get("emit", True)}
@@ -523,9 +539,13 @@ def canonical_feature(feature: Json, known: set[str]) -> Json:
             need(is_number(value) and param["min"] <= value <= param["max"])
             whole = isinstance(param["default"], int)
             need(not whole or value == int(value))
-            value = int(value) if whole else float(value)
+            value = int(value) if whole else float(value) + 0.0
         filled[param["name"]] = value
-    need(set(feature) <= set(filled))
+    others = set(feature) - set(filled)
+    if row["sources"] == 0 and others == {"source"}:
+        need(isinstance(feature["source"], str) and feature["source"] in WHOLE_BARS)
+    else:
+        need(not others)
     if op == "CLIP":
         need(filled["low"] <= filled["high"])
     return filled
@@ -537,12 +557,15 @@ def canonical_of(text: bytes) -> str:
     need(isinstance(spec, dict))
     need(set(spec) <= {"schema_version", "features", "alignment_policy", "dtype", "content_hash"})
     need(spec.get("schema_version", "1.0") == "1.0" and spec.get("dtype", "float32") == "float32")
-    features, known = spec.get("features"), set(BUILT_IN)
+    features, known, names = spec.get("features"), {name: name for name in BUILT_IN}, set[str]()
     need(isinstance(features, list) and features)
     filled = []
     for feature in features:
         filled.append(canonical_feature(feature, known))
-        known.add(filled[-1]["name"])
+        name, column = filled[-1]["name"], column_of(filled[-1], known)
+        need(name not in names and (name not in BUILT_IN or name == column))
+        names.add(name)
+        known[name] = column
     need(any(feature["emit"] for feature in filled))
     policy = spec.get("alignment_policy", {})
     need(isinstance(policy, dict) and set(policy) <= {"emit_from_index", "pad_value"})

@@ -138,6 +138,20 @@ def minutes_of(*days: date) -> list[int]:
     return session_hours([(day - date(1970, 1, 1)).days for day in days])[1].tolist()
 
 
+def test_clocks_change_in_the_years_that_zone_files_do_not_list() -> None:
+    """They list changes up to 2037 and give a rule for the years after."""
+    for year in (2037, 2038, 2040, 2050, 2099, 2100, 2200):
+        for month_and_day in ("01-15", "03-31", "07-01", "10-01", "11-30"):
+            opening = at(f"{year}-{month_and_day} 09:30")
+            (minute,) = values("MINUTE_OF_SESSION", bars_at([opening]))
+            assert minute == 0.0, (year, month_and_day)
+            day = (date.fromisoformat(f"{year}-{month_and_day}") - date(1970, 1, 1)).days
+            assert session_hours([day])[0].tolist() == [opening]
+            assert session_days(np.array([opening]))[0] == day
+    new_year = bars_at([at("2037-12-31 23:59"), at("2038-01-01 00:00"), at("2040-12-31 23:59"), at("2041-01-01 00:00")])
+    assert values("MINUTE_OF_SESSION", new_year).tolist() == [869.0, -570.0, 869.0, -570.0]
+
+
 def test_half_days_holidays_and_full_days_are_those_of_the_exchange() -> None:
     for days, minutes in ((HALF_DAYS, 210), (HOLIDAYS, 0), (FULL_DAYS, 390)):
         wrong = [day for day in sorted(days) if minutes_of(day) != [minutes]]

@@ -596,6 +596,25 @@ def test_a_hidden_feature_feeds_others_and_has_no_column() -> None:
     np.testing.assert_array_equal(bits(built(hidden, BARS)[:, 0]), bits(built(spec_of(ret, vol), BARS)[:, 1]))
 
 
+def test_a_parameter_of_minus_zero_is_zero() -> None:
+    """Else two features would be one that differ in the sign of their values."""
+    clip = {"op": "CLIP", "source": "logret"}
+    plus, minus = {**clip, "low": 0.0, "high": 0.0}, {**clip, "low": -0.0, "high": -0.0}
+    together = spec_of({"name": "a", **plus}, {"name": "b", **minus})
+    assert not bits(built(together, BARS)[1:]).any()
+    assert not bits(built(spec_of({"name": "b", **minus}), BARS)[1:]).any()
+    assert spec_of({"name": "a", **plus}).hash == spec_of({"name": "a", **minus}).hash
+
+
+def test_no_chain_of_windows_is_longer_than_a_million_bars() -> None:
+    chain = [{"name": f"f{i}", "op": "LAG", "window": 10_000, "emit": False} for i in range(102)]
+    for i in range(1, len(chain)):
+        chain[i]["source"] = f"f{i - 1}"
+    with pytest.raises(InputError) as error:
+        spec_of(*chain, {"name": "x", "op": "IDENT"})
+    assert str(error.value) == "spec: features[100]: the warm-up must be at most 1000000 bars, found 1010000"
+
+
 def test_features_are_the_same_alone_and_together() -> None:
     """Parts that several features share are computed once, and that changes no bit."""
     features = features_of(SPEC_55)

@@ -60,7 +60,7 @@ def built_in_columns(bars: Bars) -> dict[str, Column]:
 
 def value_of(feature: dict[str, Any], known: dict[str, Column], bars: Bars) -> Column:
     op = feature["op"]
-    parameters = {key: value for key, value in feature.items() if key not in NOT_PARAMETERS}
+    parameters = {key: without_sign(value) for key, value in feature.items() if key not in NOT_PARAMETERS}
     if op in OF_BARS:
         return OF_BARS[op](bars, **parameters)
     sources = [known[name] for name in feature.get("sources", [feature.get("source", "close")])]
@@ -71,6 +71,11 @@ def value_of(feature: dict[str, Any], known: dict[str, Column], bars: Bars) -> C
     if op == "VOLATILITY" and sources[0] is known["logret"]:
         op = "STD"
     return OF_COLUMNS[op](*sources, **parameters)
+
+
+def without_sign(parameter: Any) -> Any:
+    """-0 is read as 0."""
+    return 0.0 if parameter == 0.0 and isinstance(parameter, float) else parameter
 
 
 def expressed(x: Column, form: str, bars: Bars) -> Column:
