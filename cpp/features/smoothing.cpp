@@ -1,6 +1,7 @@
 #include "features/smoothing.hpp"
 
 #include <array>
+#include <utility>
 
 namespace sentio {
 namespace {
@@ -23,6 +24,16 @@ void run_seeded(RecursiveMean* const* means, const double* const* in, double* co
   for (std::size_t k = 0; k < N; ++k) means[k]->value = value[k];
 }
 
+constexpr std::size_t kMostLanes = 12;
+
+template <std::size_t... I>
+constexpr auto run_seeded_of(std::index_sequence<I...>) {
+  return std::array{&run_seeded<I + 1>...};
+}
+
+/// By the number of means, from 1 on.
+constexpr auto kRunSeeded = run_seeded_of(std::make_index_sequence<kMostLanes>());
+
 }  // namespace
 
 void RecursiveMean::run_lanes(std::span<RecursiveMean* const> means, const double* const* in, double* const* out,
@@ -37,11 +48,13 @@ void RecursiveMean::run_lanes(std::span<RecursiveMean* const> means, const doubl
   for (std::size_t k = 0; k < means.size(); ++k)
     for (std::ptrdiff_t t = begin; t < seeded; ++t) out[k][t] = means[k]->step(in[k][t]);
 
-  std::size_t k = 0;
-  for (; k + 8 <= means.size(); k += 8) run_seeded<8>(&means[k], in + k, out + k, seeded, end);
-  for (; k + 4 <= means.size(); k += 4) run_seeded<4>(&means[k], in + k, out + k, seeded, end);
-  for (; k + 2 <= means.size(); k += 2) run_seeded<2>(&means[k], in + k, out + k, seeded, end);
-  for (; k < means.size(); ++k) run_seeded<1>(&means[k], in + k, out + k, seeded, end);
+  // As few loops as the registers allow, of about one size: each takes as long as one mean alone.
+  const std::size_t loops = (means.size() + kMostLanes - 1) / kMostLanes;
+  for (std::size_t first = 0, loop = 0; loop < loops; ++loop) {
+    const std::size_t count = (means.size() - first) / (loops - loop);
+    kRunSeeded[count - 1](&means[first], in + first, out + first, seeded, end);
+    first += count;
+  }
 }
 
 }  // namespace sentio
