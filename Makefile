@@ -67,7 +67,7 @@ lint: install  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp tests -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	find cpp tests benchmarks -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
 
 tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 	cmake --preset core -B build-tidy --log-level=WARNING -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
@@ -77,7 +77,7 @@ tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 format: install  ## Format all code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	find cpp tests -name '*.?pp' | xargs $(BIN)/clang-format -i
+	find cpp tests benchmarks -name '*.?pp' | xargs $(BIN)/clang-format -i
 
 docs: install  ## Write docs/ops.md from the registry
 	$(BIN)/python docs/make_ops.py
@@ -89,9 +89,12 @@ bits: $(VENV)/.needs  ## Compare the features' bits across compilers, flags and 
 bits-golden: $(VENV)/.needs  ## Write tests/golden/bits.txt anew, after a feature was meant to change
 	$(BIN)/python tests/bits/run.py --renew
 
-bench: install  ## Time the CSV reader and the feature engine, each beside a peer
-	$(BIN)/python -m pip install --quiet 'pandas>=2.2' 'pyarrow>=17'
-	$(BIN)/python benchmarks/run.py
+bench: install  ## Time the engine and the CSV reader beside others (minutes), and write benchmarks/results.md
+	sh cmake/system_packages.sh libbenchmark-dev
+	$(BIN)/python -m pip install --quiet 'sentio[bench]'
+	cmake --preset bench --log-level=WARNING
+	cmake --build --preset bench
+	$(BIN)/python -m benchmarks.run
 
 clean:  ## Remove what was built
 	rm -rf build build-* $(INSTALLED)

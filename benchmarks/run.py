@@ -1,177 +1,127 @@
-"""Times the CSV reader and the feature engine beside peers, in one run; every answer is checked before it is timed.
+"""Times the CSV reader and the feature engine beside others, and writes what it found.
 
 Run by `make bench`. Absolute times depend on the machine; quote the ratios.
 """
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import talib
-from pyarrow import csv as arrow_csv
 from rich.console import Console
-from rich.table import Table
-from sentio_features import Bars, FeatureBuilder, FeatureSpec, read_csv
 
-from sentio_trainer.market import MarketSpec, write_market
+from benchmarks import batch, csv_reading, memory, native, report, streaming, symbols
+from benchmarks.bars import PROJECT, make_bars
+from benchmarks.tables import Table, Target
 
-PROJECT = Path(__file__).resolve().parents[1]
-LEVELS = PROJECT / "configs" / "features" / "sentio_55_levels.json"
-STATIONARY = PROJECT / "configs" / "features" / "sentio_55.json"
-RUNS = 5
+Section = Callable[[], tuple[list[Table], list[Target]]]
+LIBRARIES = ("numpy", "TA-Lib", "pandas", "polars", "pyarrow", "duckdb", "wickra", "talipp", "pybind11", "nanobind")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Timing:
-    job: str
-    who: str
-    seconds: float
-    rows: int
+def version_of(library: str) -> str:
+    try:
+        return f"{library} {metadata.version(library)}"
+    except metadata.PackageNotFoundError:
+        return f"{library} not installed"
 
 
-def best_of(job: Callable[[], object], runs: int = RUNS) -> float:
-    """The shortest of several runs after a warm-up, in seconds: the one that the machine disturbed least."""
-    job()
-    times = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - began)
-    return min(times)
+def processor() -> str:
+    """The kind of processor, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def csv_timings(path: Path) -> list[Timing]:
-    """Reading one file of plain six-column bars, times parsed."""
-    bars = read_csv(path)
-    frame = pd.read_csv(path, parse_dates=["ts"])
-    table = arrow_csv.read_csv(path)
-    for name in ("open", "high", "low", "close", "volume"):
-        assert np.array_equal(bars[name], table[name].to_numpy()), name
-        # pandas' default parser is off by an ulp now and then.
-        np.testing.assert_allclose(bars[name], frame[name], rtol=1e-15)
-    assert np.array_equal(bars.ts, frame["ts"].dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64))
-    jobs: dict[str, Callable[[], object]] = {
-        "sentio": lambda: read_csv(path),
-        "pandas": lambda: pd.read_csv(path, parse_dates=["ts"]),
-        "pyarrow, its threads": lambda: arrow_csv.read_csv(path),
+def provenance(command: str, compiler: str) -> dict[str, str]:
+    described = subprocess.run(
+        ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    )
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "commit": described.stdout.strip() or "unknown",
+        "machine": f"{platform.system()}, {platform.machine()}, {processor()}, {os.cpu_count()} cores",
+        "command": command,
+        "built with": compiler,
+        "Python": platform.python_version(),
+        "libraries": ", ".join(version_of(library) for library in LIBRARIES),
     }
-    return [Timing(job="read CSV", who=who, seconds=best_of(job), rows=len(bars)) for who, job in jobs.items()]
 
 
-def talib_matrix(bars: Bars, out: npt.NDArray[np.float32]) -> None:
-    """The rows of the plain 55 that TA-Lib has, 43 of them, and NumPy for the others; into `out` [n, 55]."""
-    o, h, l, c, v = bars.open, bars.high, bars.low, bars.close, bars.volume  # noqa: E741 - the field's letters
-    r = np.zeros_like(c)
-    r[1:] = np.log(c[1:] / c[:-1])
-    columns: list[npt.NDArray[np.float64]] = []
-    for k in (1, 5, 15, 30, 60):
-        x = np.zeros_like(c)
-        x[k:] = np.log(c[k:] / c[:-k])
-        columns.append(x)
-    columns += [talib.ROCP(c, k) for k in (5, 10, 20)]
-    columns += [talib.STDDEV(r, k) for k in (10, 20, 30)]
-    columns += [talib.ATR(h, l, c, k) for k in (14, 21)]
-    hl, co = np.log(h / l) ** 2, np.log(c / o) ** 2
-    columns.append(np.sqrt(talib.SMA(hl, 20) / (4 * np.log(2))))
-    columns.append(np.sqrt(np.maximum(0.0, talib.SMA(0.5 * hl - (2 * np.log(2) - 1) * co, 20))))
-    columns += [talib.RSI(c, k) for k in (14, 21, 30)]
-    columns += [talib.SMA(c, k) for k in (5, 10, 20, 50, 200)]
-    columns += [talib.EMA(c, k) for k in (5, 10, 20, 50, 200)]
-    for k in (20, 50):
-        columns += talib.BBANDS(c, k)
-    columns += talib.MACD(c)
-    columns += talib.STOCHF(h, l, c, 14, 3)
-    columns += [talib.WILLR(h, l, c), talib.CCI(h, l, c, 20), talib.ADX(h, l, c)]
-    columns += [talib.SMA(v, k) for k in (10, 20, 50)]
-    columns.append(talib.ROCP(v, 10))
-    simple = np.zeros_like(c)
-    simple[1:] = c[1:] / c[:-1] - 1
-    columns += [talib.OBV(c, v), np.cumsum(v * simple), talib.AD(h, l, c, v), talib.MFI(h, l, c, v)]
-    spread = 1e4 * (h - l) / ((h + l) / 2)
-    width = np.where(h > l, h - l, 1.0)
-    columns += [spread, 1e6 * np.abs(simple) / np.sqrt(v)]
-    columns += [np.where(h > l, ((c - l) - (h - c)) / width, 0.0) * v, v / (1 + spread)]
-    columns.append(np.where(h > l, (c - l) / width, 0.5))
-    for i, column in enumerate(columns):
-        out[:, i] = column
-
-
-def feature_timings(bars: Bars) -> list[Timing]:
-    """55 features of all bars into a warm float32 matrix, on one core."""
-    levels, stationary = FeatureSpec.load(LEVELS), FeatureSpec.load(STATIONARY)
-    ours, theirs = np.zeros((2, len(bars), levels.width), dtype=np.float32)
-    FeatureBuilder(levels).build(bars, out=ours)
-    talib_matrix(bars, theirs)
-    warm = slice(levels.warmup, None)
-    # float32 rounds at 6e-8; tests/python/test_talib.py compares more closely, and says where TA-Lib drifts.
-    np.testing.assert_allclose(ours[warm], theirs[warm], rtol=1e-5, atol=1e-4)
-    jobs: dict[str, Callable[[], object]] = {
-        "sentio, plain 55": lambda: FeatureBuilder(levels).build(bars, out=ours),
-        "TA-Lib and NumPy, plain 55": lambda: talib_matrix(bars, theirs),
-        "sentio, stationary 55": lambda: FeatureBuilder(stationary).build(bars, out=ours),
-    }
-    return [Timing(job="55 features", who=who, seconds=best_of(job), rows=len(bars)) for who, job in jobs.items()]
-
-
-def push_timings(bars: Bars, count: int = 20_000) -> list[Timing]:
-    """Features bar by bar from Python."""
-    spec = FeatureSpec.load(STATIONARY)
-    columns = [bars[name].tolist() for name in ("open", "high", "low", "close", "volume")]
-    rows = list(zip(bars.ts.tolist(), *columns, strict=True))
-    expected = FeatureBuilder(spec).build(bars[:count])
-    builder = FeatureBuilder(spec)
-    assert all(np.array_equal(builder.push(*row), want) for row, want in zip(rows[:count], expected, strict=True))
-
-    def push_all() -> None:
-        push = FeatureBuilder(spec).push
-        for row in rows[:count]:
-            push(*row)
-
-    return [Timing(job="push from Python", who="sentio, stationary 55", seconds=best_of(push_all), rows=count)]
-
-
-def table_of(timings: list[Timing]) -> Table:
-    table = Table(title=f"best of {RUNS}, one process")
-    for heading in ("job", "who", "rows", "ns a row", "rows a second", "time / sentio"):
-        table.add_column(heading, justify="left" if heading in ("job", "who") else "right")
-    for timing in timings:
-        ours = next(each for each in timings if each.job == timing.job)
-        table.add_row(
-            timing.job,
-            timing.who,
-            f"{timing.rows:,}",
-            f"{timing.seconds / timing.rows * 1e9:,.0f}",
-            f"{timing.rows / timing.seconds:,.0f}",
-            f"{timing.seconds / ours.seconds:.2f}",
+def compiler_of(folder: Path) -> str:
+    """What CMake found when it configured `folder`'s build."""
+    for described in sorted(folder.parents[1].glob("CMakeFiles/*/CMakeCXXCompiler.cmake")):
+        words = dict(
+            line[4:-1].split(" ", 1)
+            for line in described.read_text().splitlines()
+            if line.startswith("set(CMAKE_CXX_COMPILER_")
         )
-    return table
+        return " ".join(words.get(f"CMAKE_CXX_COMPILER_{key}", "").strip('"') for key in ("ID", "VERSION"))
+    return "unknown"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=750, help="sessions of the synthetic bars")
-    arguments = parser.parse_args()
-    console = Console()
-    commit = subprocess.run(
-        ["git", "-C", str(PROJECT), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few bars and rounds: does it run, not how fast is it")
+    parser.add_argument(
+        "--native", type=Path, default=PROJECT / "build-bench" / "benchmarks" / "cpp", help="what CMake built"
     )
-    revision = commit.stdout.strip() or "unknown"
-    console.print(f"commit {revision}, {platform.machine()}, {os.cpu_count()} cores, make bench")
+    parser.add_argument("--out", type=Path, default=PROJECT / "benchmarks", help="folder of results.json, .md and .svg")
+    parser.add_argument("--only", action="append", help="a section; may be given several times")
+    given = parser.parse_args()
+    quick: bool = given.quick
+    rounds = 3 if quick else 7
+    # 2,600 sessions are a million minutes.
+    days = 130 if quick else 2_600
+    console = Console()
+
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bars.csv"
-        write_market(MarketSpec(days=arguments.days, seed=1, ic=0.1), path, overwrite=False)
-        bars = read_csv(path)
-        timings = csv_timings(path) + feature_timings(bars) + push_timings(bars)
-    console.print(table_of(timings))
+        console.print(f"making {days:,} sessions of bars", style="dim")
+        stored = make_bars(Path(folder), days=days)
+        sections: dict[str, Section] = {
+            "batch": lambda: batch.measure(stored, rounds=rounds),
+            "streaming": lambda: streaming.measure(stored, size=1_000 if quick else 4_000),
+            "csv": lambda: csv_reading.measure(stored, rounds=rounds),
+            "symbols": lambda: (symbols.measure(stored, rounds=rounds), []),
+            "native": lambda: native.measure(given.native, stored, quick=quick),
+            "memory": lambda: memory.measure(stored, times=2 if quick else 10),
+        }
+        unknown = set(given.only or ()) - set(sections)
+        if unknown:
+            parser.error(f"--only must be one of {', '.join(sections)}, found {', '.join(sorted(unknown))}")
+        tables: list[Table] = []
+        targets: list[Target] = []
+        for name, section in sections.items():
+            if given.only and name not in given.only:
+                continue
+            found, aimed = section()
+            for table in found:
+                console.print(report.as_rich(table))
+            tables += found
+            targets += aimed
+
+    command = "make bench" if not quick and not given.only else "python -m benchmarks.run, in part"
+    results = {
+        "made": provenance(command, compiler_of(given.native)),
+        "rounds": rounds,
+        "seconds": round(time.monotonic() - began),
+        "targets": [asdict(target) for target in targets],
+        "tables": [asdict(table) for table in tables],
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    report.write(given.out)
+    console.print(f"{given.out / 'results.md'}, after {results['seconds']} s")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs the C++ libraries that Debian and Ubuntu package. Elsewhere CMake fetches them, all but zlib.
+# Installs the C++ libraries that Debian and Ubuntu package, and the packages given as arguments. Elsewhere CMake fetches
+# them, all but zlib.
 set -eu
 
-packages="zlib1g-dev libcli11-dev doctest-dev libhowardhinnant-date-dev nlohmann-json3-dev tzdata"
+packages="zlib1g-dev libcli11-dev doctest-dev libhowardhinnant-date-dev nlohmann-json3-dev tzdata $*"
 
 command -v apt-get >/dev/null 2>&1 || exit 0
 missing=""

@@ -1,0 +1,1 @@
+"""Times the engine beside others that do the same. See benchmarks/README.md."""
