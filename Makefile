@@ -37,7 +37,7 @@ $(INSTALLED): $(VENV)/.needs $(SOURCES)
 demo: install  ## Bars, training, backtest: make demo, or make demo BARS=file.csv SYMBOL=SPY
 	sh examples/demo.sh '$(SYMBOL)' '$(DAYS)' '$(BARS)'
 
-test: ctest pytest  ## All tests
+test: ctest asan pytest  ## All tests
 
 ctest: $(VENV)/.needs
 	cmake --preset core --log-level=WARNING
