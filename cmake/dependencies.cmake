@@ -9,14 +9,6 @@ endfunction()
 
 find_package(ZLIB REQUIRED)
 
-find_package(date QUIET)
-if(NOT TARGET date::date-tz)
-  set(BUILD_TZ_LIB ON)
-  set(USE_SYSTEM_TZ_DB ON)
-  sentio_fetch(date https://github.com/HowardHinnant/date/archive/refs/tags/v3.0.1.tar.gz
-               7a390f200f0ccd207e8cff6757e04817c1a0aec3e327b006b7eb451c57ee3538)
-endif()
-
 find_package(CLI11 QUIET)
 if(NOT TARGET CLI11::CLI11)
   sentio_fetch(CLI11 https://github.com/CLIUtils/CLI11/archive/refs/tags/v2.6.2.tar.gz

@@ -52,11 +52,31 @@ bool is_half(sys_days date, year y) {
   return std::ranges::find(once, date) != once.end();
 }
 
+/// The days on which clocks are put forward and back, at 2:00 of the time until then.
+struct Summer {
+  sys_days begin, end;
+};
+
+/// Uniform Time Act of 1966 and its amendments of 1973, 1974, 1986 and 2005.
+Summer summer_of(year y) {
+  if (y >= year(2007)) return {y / March / Sunday[2], y / November / Sunday[1]};
+  if (y >= year(1987)) return {y / April / Sunday[1], y / October / Sunday[last]};
+  if (y == year(1975)) return {y / February / Sunday[last], y / October / Sunday[last]};
+  if (y == year(1974)) return {y / January / Sunday[1], y / October / Sunday[last]};
+  return {y / April / Sunday[last], y / October / Sunday[last]};
+}
+
 }  // namespace
 
 int nyse_minutes(std::chrono::sys_days date) {
   const year y = year_month_day(date).year();
   return is_closed(date, y) ? 0 : is_half(date, y) ? kHalfDay : kFullDay;
+}
+
+seconds new_york_offset(sys_seconds time) {
+  constexpr hours kWinter(-5), kSummer(-4), kChange(2);
+  const Summer summer = summer_of(year_month_day(floor<days>(time)).year());  // it never spans New Year
+  return time >= summer.begin + kChange - kWinter && time < summer.end + kChange - kSummer ? kSummer : kWinter;
 }
 
 }  // namespace sentio

@@ -9,4 +9,9 @@ namespace sentio {
 /// known.
 [[nodiscard]] int nyse_minutes(std::chrono::sys_days date);
 
+/// What New York's clocks show less what UTC's show: -5 h, in summer -4 h. By the law since 1967; before, as in 1967.
+/// Not from the system's zone files, which come in several shapes: some list changes up to 2037, some end with a rule
+/// in 2007.
+[[nodiscard]] std::chrono::seconds new_york_offset(std::chrono::sys_seconds time);
+
 }  // namespace sentio

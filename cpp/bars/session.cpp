@@ -1,7 +1,5 @@
 #include "bars/session.hpp"
 
-#include <date/tz.h>
-
 #include <array>
 #include <stdexcept>
 
@@ -12,39 +10,21 @@
 namespace sentio {
 namespace {
 
+using namespace std::chrono;
+
 constexpr int kDayMinutes = 24 * 60;
 
-int around_the_clock(std::chrono::sys_days /*date*/) { return kDayMinutes; }
+int around_the_clock(sys_days /*date*/) { return kDayMinutes; }
 
-/// How much earlier the clocks are to be asked for a date. Zone files list their changes up to 2037, and the library
-/// does not read the rule for the years beyond: those are looked up in an earlier year with the same calendar.
-date::days detour(date::year_month_day date) {
-  using namespace date;
-  constexpr year kLastListed{2036};
-  if (date.year() <= kLastListed) return days(0);
-  const auto new_year = [](year y) { return sys_days(y / January / 1); };
-  const auto same_calendar = [&](year y) {
-    return y.is_leap() == date.year().is_leap() && weekday(new_year(y)) == weekday(new_year(date.year()));
-  };
-  year twin = kLastListed;
-  while (!same_calendar(twin)) --twin;  // within 28 years
-  return new_year(date.year()) - new_year(twin);
+seconds no_offset(sys_seconds /*time*/) { return seconds(0); }
+
+/// The instant of a local time that clocks neither skip nor repeat; of one that they repeat, either.
+sys_seconds instant_of(const SessionCalendar& calendar, sys_days date, minutes after_midnight) {
+  const sys_seconds local = date + after_midnight;
+  return local - calendar.utc_offset(local - calendar.utc_offset(local));
 }
 
-/// The instant of a local time, in seconds since 1970; of a time that the clocks repeat, the first.
-std::int64_t second_of(const date::time_zone& zone, date::local_days day, std::chrono::minutes after_midnight) {
-  const date::days earlier = detour(date::year_month_day(day));
-  const auto local = date::local_seconds(day - earlier) + after_midnight;
-  return (zone.to_sys(local, date::choose::earliest) + earlier).time_since_epoch().count();
-}
-
-/// The local date of an instant.
-date::local_days local_date(const date::time_zone& zone, date::sys_seconds time) {
-  const date::days earlier = detour(date::year_month_day(date::floor<date::days>(time)));
-  return date::floor<date::days>(zone.to_local(time - earlier)) + earlier;
-}
-
-std::chrono::sys_days date_of(std::int32_t day) { return std::chrono::sys_days(std::chrono::days(day)); }
+sys_days date_of(std::int32_t day) { return sys_days(days(day)); }
 
 bool daily(std::span<const std::int64_t> time_ns) { return median_interval_ns(time_ns) >= kDayNs; }
 
@@ -54,11 +34,13 @@ std::span<const SessionCalendar> session_calendars() {
   static const std::array<SessionCalendar, 2> calendars{{
       {.name = "us_equity",
        .zone = "America/New_York",
+       .utc_offset = new_york_offset,
        .open_minute = 9 * 60 + 30,
        .close_minute = 16 * 60,
        .session_minutes = nyse_minutes},
       {.name = "utc_day",
        .zone = "Etc/UTC",
+       .utc_offset = no_offset,
        .open_minute = 0,
        .close_minute = kDayMinutes,
        .session_minutes = around_the_clock},
@@ -75,8 +57,7 @@ const SessionCalendar& session_calendar(std::string_view name) {
   throw std::invalid_argument("unknown session calendar '" + std::string(name) + "'" + did_you_mean(name, known));
 }
 
-SessionClock::SessionClock(const SessionCalendar& calendar)
-    : calendar_(&calendar), zone_(date::locate_zone(calendar.zone)) {}
+SessionClock::SessionClock(const SessionCalendar& calendar) : calendar_(&calendar) {}
 
 SessionTime SessionClock::at(std::int64_t time_ns) {
   std::int64_t second = time_ns / kSecondNs, rest = time_ns % kSecondNs;
@@ -91,13 +72,16 @@ SessionTime SessionClock::at(std::int64_t time_ns) {
 }
 
 void SessionClock::turn_to(std::int64_t second) {
-  using namespace std::chrono;
-  const date::local_days day = local_date(*zone_, date::sys_seconds(seconds(second)));
-  begin_ = second_of(*zone_, day, minutes(0));
-  end_ = second_of(*zone_, day + date::days(1), minutes(0));
-  open_ = second_of(*zone_, day, minutes(calendar_->open_minute));
-  day_ = static_cast<std::int32_t>(day.time_since_epoch().count());
-  length_ = calendar_->session_minutes(date_of(day_));
+  const sys_seconds time{seconds(second)};
+  const sys_days date = floor<days>(time + calendar_->utc_offset(time));
+  const auto second_of = [&](sys_days of, int minute) {
+    return instant_of(*calendar_, of, minutes(minute)).time_since_epoch().count();
+  };
+  begin_ = second_of(date, 0);
+  end_ = second_of(date + days(1), 0);
+  open_ = second_of(date, calendar_->open_minute);
+  day_ = static_cast<std::int32_t>(date.time_since_epoch().count());
+  length_ = calendar_->session_minutes(date);
 }
 
 std::vector<std::int32_t> session_days(std::span<const std::int64_t> time_ns, const SessionCalendar& calendar) {
@@ -118,10 +102,9 @@ std::vector<std::uint8_t> in_regular_hours(std::span<const std::int64_t> time_ns
 }
 
 SessionHours session_hours(std::int32_t day, const SessionCalendar& calendar) {
-  const date::local_days local{date::days(day)};
-  const std::int64_t open =
-      second_of(*date::locate_zone(calendar.zone), local, std::chrono::minutes(calendar.open_minute));
-  return {open * kSecondNs, calendar.session_minutes(date_of(day))};
+  const sys_days date = date_of(day);
+  const sys_seconds open = instant_of(calendar, date, minutes(calendar.open_minute));
+  return {open.time_since_epoch().count() * kSecondNs, calendar.session_minutes(date)};
 }
 
 }  // namespace sentio

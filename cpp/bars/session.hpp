@@ -9,18 +9,15 @@
 
 #include "bars/bars.hpp"
 
-namespace date {
-class time_zone;
-}
-
 namespace sentio {
 
 /// A trading calendar: the time zone that decides which day a bar belongs to, and the regular hours in it.
 struct SessionCalendar {
-  std::string name;                               ///< "us_equity"
-  std::string zone;                               ///< "America/New_York"
-  int open_minute;                                ///< minutes after local midnight; 570 is 09:30
-  int close_minute;                               ///< of a full day, exclusive; 960 is 16:00
+  std::string name;                                              ///< "us_equity"
+  std::string zone;                                              ///< "America/New_York"
+  std::chrono::seconds (*utc_offset)(std::chrono::sys_seconds);  ///< local time less UTC
+  int open_minute;                                               ///< minutes after local midnight; 570 is 09:30
+  int close_minute;                                              ///< of a full day, exclusive; 960 is 16:00
   int (*session_minutes)(std::chrono::sys_days);  ///< length of a local date's session; 0 where it has none
 };
 
@@ -39,7 +36,7 @@ struct SessionTime {
   [[nodiscard]] bool regular() const { return minute >= 0.0 && minute < length; }
 };
 
-/// Finds the session of instants, asking the time-zone data base once a date.
+/// Finds the session of instants, asking the calendar once a date.
 class SessionClock {
  public:
   explicit SessionClock(const SessionCalendar& calendar);
@@ -50,7 +47,6 @@ class SessionClock {
   void turn_to(std::int64_t second);
 
   const SessionCalendar* calendar_;
-  const date::time_zone* zone_;
   // The date at hand, [begin_, end_), in seconds since 1970: nanoseconds at its edges could overflow.
   std::int64_t begin_ = 0, end_ = 0, open_ = 0;
   std::int32_t day_ = 0;

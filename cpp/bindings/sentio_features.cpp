@@ -220,7 +220,7 @@ py::tuple session_hours(const py::object& days, const std::string& calendar) {
 
 PYBIND11_MODULE(sentio_features, module) {
   module.doc() = "Market bars and features: the C++ engine that training, backtests and live trading share.";
-  module.attr("ENGINE_VERSION") = sentio::kEngineVersion;
+  module.attr("ENGINE_VERSION") = std::to_string(sentio::kEngineVersion);
   py::register_exception<sentio::InputError>(module, "InputError", PyExc_ValueError);
 
   py::class_<PyBars>(module, "Bars", "OHLCV bars as columns, oldest first; checked.")

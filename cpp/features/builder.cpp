@@ -164,10 +164,10 @@ void FeatureBuilder::advance(BarsView bars, float* out) {
                                                                    bars.volume};
   for (Column c = 0; c < kBarColumns; ++c)
     std::copy_n(fields[static_cast<std::size_t>(c)].data(), count, column(c) + filled_);
-  sessions_.fill(bars.time_ns, [this](Column c) { return column(c) + filled_; });
 
   const auto begin = static_cast<std::ptrdiff_t>(filled_), end = begin + static_cast<std::ptrdiff_t>(count);
   const ExactArithmetic exact;
+  sessions_.fill(bars.time_ns, [this](Column c) { return column(c) + filled_; });
   if (seen_ < all_started_)
     run_first(begin, end);
   else if (count == 1)
@@ -212,6 +212,7 @@ std::vector<std::byte> FeatureBuilder::state() const {
   Writer writer;
   writer.text(kMagic);
   writer.number(kStateVersion);
+  writer.number(kEngineVersion);
   writer.text(spec_.hash());
   writer.number(seen_);
   writer.number(last_ns_.value_or(0));
@@ -231,6 +232,10 @@ void FeatureBuilder::restore(std::span<const std::byte> state) {
   if (version != kStateVersion)
     throw InputError("feature state: version must be " + std::to_string(kStateVersion) + ", found " +
                      std::to_string(version));
+  const auto engine = reader.number<std::uint32_t>();
+  if (engine != kEngineVersion)
+    throw InputError("feature state: was written by engine " + std::to_string(engine) + ", this is engine " +
+                     std::to_string(kEngineVersion));
   const std::string_view hash = reader.text(spec_.hash().size());
   if (hash != spec_.hash())
     throw InputError("feature state: belongs to another spec, found " + std::string(hash) + ", expected " +

@@ -31,7 +31,7 @@ class ExactArithmetic {
   static void set_control(Control value) { _mm_setcsr(value); }
 #elif defined(__aarch64__)
   using Control = std::uint64_t;
-  static constexpr Control kInexact = Control{0b111} << 22;  // RMode, FZ
+  static constexpr Control kInexact = Control{0b111} << 22 | 0b11;  // RMode, FZ; AH, FIZ
   static Control control() {
     Control value;
     asm volatile("mrs %0, fpcr" : "=r"(value));

@@ -19,15 +19,25 @@ Column Graph::add_session(const SessionCalendar& calendar, SessionValue value) {
   return session_columns_.back().column;
 }
 
+Graph::Inputs Graph::wired(std::initializer_list<Column> inputs) {
+  Inputs sources{};
+  std::copy(inputs.begin(), inputs.end(), sources.begin());
+  return sources;
+}
+
+std::optional<Column> Graph::find_node(const Kernel& kernel, const Inputs& inputs) const {
+  const auto readers = readers_.find(inputs);
+  if (readers == readers_.end()) return std::nullopt;
+  for (const std::size_t i : readers->second)
+    if (nodes_[i].kernel->same_as(kernel)) return nodes_[i].output;
+  return std::nullopt;
+}
+
 Column Graph::add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs) {
   assert(static_cast<int>(inputs.size()) == kernel->inputs() && inputs.size() <= kMaxInputs);
-  std::array<Column, kMaxInputs> sources{};
-  std::copy(inputs.begin(), inputs.end(), sources.begin());
-
-  std::vector<std::size_t>& readers = readers_[sources];
-  for (const std::size_t i : readers)
-    if (nodes_[i].kernel->same_as(*kernel)) return nodes_[i].output;
-  readers.push_back(nodes_.size());
+  const Inputs sources = wired(inputs);
+  if (const auto known = find_node(*kernel, sources)) return *known;
+  readers_[sources].push_back(nodes_.size());
 
   ColumnFacts made{.recursive = kernel->recursive()};
   for (int i = 0; i < kernel->inputs(); ++i) {

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "features/kernel.hpp"
@@ -68,6 +69,12 @@ class Graph {
     return add_node(std::make_unique<KernelOf<T>>(formula), inputs);
   }
 
+  /// The column that `add` yielded of them, if it was asked for.
+  template <class T>
+  [[nodiscard]] std::optional<Column> find(const T& formula, std::initializer_list<Column> inputs) const {
+    return find_node(KernelOf<T>(formula), wired(inputs));
+  }
+
   /// The column that holds `value` of each bar's session; the calendar must be one of session_calendars().
   Column add_session(const SessionCalendar& calendar, SessionValue value);
 
@@ -78,13 +85,16 @@ class Graph {
   [[nodiscard]] int columns() const { return static_cast<int>(columns_.size()); }
 
  private:
+  using Inputs = std::array<Column, kMaxInputs>;
+
+  [[nodiscard]] static Inputs wired(std::initializer_list<Column> inputs);
+  [[nodiscard]] std::optional<Column> find_node(const Kernel& kernel, const Inputs& inputs) const;
   Column add_node(std::unique_ptr<Kernel> kernel, std::initializer_list<Column> inputs);
 
   std::vector<Node> nodes_;
   std::vector<ColumnFacts> columns_;
   std::vector<SessionColumn> session_columns_;
-  std::map<std::array<Column, kMaxInputs>, std::vector<std::size_t>>
-      readers_;  ///< of the same inputs: where a twin may be
+  std::map<Inputs, std::vector<std::size_t>> readers_;  ///< of the same inputs: where a twin may be
 };
 
 }  // namespace sentio

@@ -67,14 +67,16 @@ concept WindowFormula = requires(const T& t) {
   &T::at;
 } && (requires(const T& t) {{ t.lookback() } -> std::same_as<int>; } || requires(const T& t) {{ t.lookback(0) } -> std::same_as<int>; });
 
-/// A recursive formula: takes each bar's values once. Holds doubles only, so that its bytes are its state.
+/// A recursive formula: takes each bar's values once. `memory` holds all that changes, in doubles only, so that its
+/// bytes are the formula's state.
 template <class T>
-concept RecursiveFormula = std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(double) == 0 && requires(const T& t) {
-  { T::kInputs } -> std::convertible_to<int>;
-  { t.delay() } -> std::same_as<int>;
-  { t.settle() } -> std::same_as<int>;
-  &T::step;
-};
+concept RecursiveFormula = std::is_trivially_copyable_v<decltype(T::memory)> &&
+                           sizeof(T::memory) % sizeof(double) == 0 && requires(const T& t) {
+                             { T::kInputs } -> std::convertible_to<int>;
+                             { t.delay() } -> std::same_as<int>;
+                             { t.settle() } -> std::same_as<int>;
+                             &T::step;
+                           };
 
 /// A recursive formula of one input that can run several instances side by side, with the bits of `step`.
 template <class T>
@@ -124,14 +126,14 @@ class KernelOf final : public Kernel {
 
   std::span<std::byte> memory() override {
     if constexpr (RecursiveFormula<T>)
-      return std::as_writable_bytes(std::span(&formula_, 1));
+      return std::as_writable_bytes(std::span(&formula_.memory, 1));
     else
       return {};
   }
 
   [[nodiscard]] std::span<const std::byte> memory() const override {
     if constexpr (RecursiveFormula<T>)
-      return std::as_bytes(std::span(&formula_, 1));
+      return std::as_bytes(std::span(&formula_.memory, 1));
     else
       return {};
   }
@@ -186,7 +188,7 @@ class KernelOf final : public Kernel {
     T formula = shared;  // locals stay in registers
     const Wires local = wires;
     for (std::ptrdiff_t t = begin; t < end; ++t) local.out[t] = value(formula, local, t, Inputs());
-    if constexpr (RecursiveFormula<T>) shared = formula;
+    if constexpr (RecursiveFormula<T>) shared.memory = formula.memory;
   }
 
 #ifdef __x86_64__

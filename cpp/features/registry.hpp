@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +11,7 @@
 namespace sentio {
 
 /// Changes whenever a bit of any feature may change, so that nothing computed by another engine is taken for its own.
-inline constexpr const char* kEngineVersion = "2";
+inline constexpr std::uint32_t kEngineVersion = 2;
 
 /// All ops, in the order of the op page.
 [[nodiscard]] std::span<const Op> ops();
@@ -20,7 +21,7 @@ inline constexpr const char* kEngineVersion = "2";
 
 [[nodiscard]] std::vector<std::string> op_names();
 
-/// Whether the op depends on all bars since the start, with these parameters.
+/// What is known of the column that the op yields with these parameters.
 [[nodiscard]] ColumnFacts facts_of(const Op& op, const std::vector<double>& params);
 [[nodiscard]] std::vector<double> default_params(const Op& op);
 

@@ -1,6 +1,7 @@
 #include "features/smoothing.hpp"
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace sentio {
@@ -15,13 +16,13 @@ void run_seeded(RecursiveMean* const* means, const double* const* in, double* co
   std::array<double*, N> to;
   for (std::size_t k = 0; k < N; ++k) {
     alpha[k] = means[k]->alpha;
-    value[k] = means[k]->value;
+    value[k] = means[k]->memory.value;
     from[k] = in[k];
     to[k] = out[k];
   }
   for (std::ptrdiff_t t = begin; t < end; ++t)
     for (std::size_t k = 0; k < N; ++k) to[k][t] = value[k] += alpha[k] * (from[k][t] - value[k]);
-  for (std::size_t k = 0; k < N; ++k) means[k]->value = value[k];
+  for (std::size_t k = 0; k < N; ++k) means[k]->memory.value = value[k];
 }
 
 constexpr std::size_t kMostLanes = 12;
@@ -41,7 +42,7 @@ void RecursiveMean::run_lanes(std::span<RecursiveMean* const> means, const doubl
   // Until the last of them has its seed, each goes for itself.
   std::ptrdiff_t seeded = begin;
   for (const RecursiveMean* const mean : means) {
-    const double left = mean->skip + mean->seed - mean->seen;
+    const double left = std::ceil(mean->skip + mean->seed - mean->memory.seen);
     if (left > static_cast<double>(seeded - begin))
       seeded = left < static_cast<double>(end - begin) ? begin + static_cast<std::ptrdiff_t>(left) : end;
   }

@@ -25,8 +25,8 @@ struct RecursiveMean {
   [[nodiscard]] int settle() const { return delay() + bars_to_forget(1.0 - alpha); }
 
   double step(double x) {
-    if (seen < skip + seed) return take_for_seed(x);
-    return value += alpha * (x - value);
+    if (memory.seen < skip + seed) return take_for_seed(x);
+    return memory.value += alpha * (x - memory.value);
   }
 
   /// What `step` does to each of several means, each with its own values, bar by bar side by side: one mean alone would
@@ -41,14 +41,19 @@ struct RecursiveMean {
   double divisor;     ///< what their sum is divided by
   double skip = 0.0;  ///< values passed over before them
   double wait = 0.0;  ///< values after them before the mean is defined
-  double seen = 0.0, sum = 0.0, value = 0.0;
+
+  struct Memory {
+    double seen = 0.0;  ///< values taken, up to the seed
+    double sum = 0.0, value = 0.0;
+    bool operator==(const Memory&) const = default;
+  } memory = {};
 
  private:
   double take_for_seed(double x) {
-    ++seen;
-    if (seen > skip) sum += x;
-    if (seen == skip + seed) value = sum / divisor;
-    return value;
+    ++memory.seen;
+    if (memory.seen > skip) memory.sum += x;
+    if (memory.seen == skip + seed) memory.value = memory.sum / divisor;
+    return memory.value;
   }
 };
 

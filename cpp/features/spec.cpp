@@ -11,6 +11,7 @@
 #include "bars/number.hpp"
 #include "bars/sha256.hpp"
 #include "bars/suggest.hpp"
+#include "features/exact_arithmetic.hpp"
 #include "features/ops/formulas.hpp"
 #include "features/window.hpp"
 
@@ -374,6 +375,7 @@ class SpecReader {
 FeatureSpec FeatureSpec::load(const std::filesystem::path& path) { return from_json(read_file(path), path.string()); }
 
 FeatureSpec FeatureSpec::from_json(std::string_view text, const std::string& where) {
+  const ExactArithmetic exact;  // for the constants of the formulas
   return SpecReader(text, where).read();
 }
 

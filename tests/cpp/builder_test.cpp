@@ -119,7 +119,7 @@ TEST_CASE("a state that is sealed and impossible is refused") {
     }
     return "taken";
   };
-  const std::size_t seen = 20 + builder.spec().hash().size(), memory = whole.size() - 64 - sizeof(double);
+  const std::size_t seen = 24 + builder.spec().hash().size(), memory = whole.size() - 64 - sizeof(double);
   constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
   for (const std::int64_t count : {std::int64_t{-1}, -kLargest, kLargest, std::int64_t{0}})
     CHECK(complaint(seen, count).starts_with("feature state: must hold a count of bars in [0, 9007199254740992] and "));

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from market_bars import (
+    FIRST_NS,
     LEVELS_55,
     MINUTE_NS,
     ORDINARY,
@@ -329,6 +330,45 @@ def test_valid_bars_never_give_nan_or_infinity(case: Case) -> None:
         spec = spec_of(*before, {**feature, "as": form})
         for seed, regime in enumerate(REGIMES):
             assert np.isfinite(built(spec, market(seed, case.bars_needed, regime))).all(), (form, regime)
+
+
+def test_a_long_chain_of_one_op_is_finite_and_its_state_is_taken() -> None:
+    """Each link may outgrow the one before, and 130 of them would outgrow a double."""
+    bars = [market(seed, 420, regime) for seed, regime in enumerate(REGIMES)]
+    limits: Feature = {
+        "window": 2,
+        "k": 100.0,
+        "fast": 2,
+        "slow": 3,
+        "signal": 1,
+        "offset": 1e9,
+        "low": -1e30,
+        "high": 1e30,
+    }
+    for op in ops():
+        if op["sources"] == 0:
+            continue
+        params = {param["name"]: limits[param["name"]] for param in op["params"] if param["name"] in limits}
+        chain: list[Feature] = []
+        for i in range(130):
+            before = f"x{i - 1}" if i > 0 else "close"
+            given: Feature = {"source": before} if op["sources"] == 1 else {"sources": [before, before]}
+            chain.append({"name": f"x{i}", "op": op["name"], **params, **given, "emit": i % 43 == 0})
+        spec = spec_of(*chain)
+        for run in bars:
+            builder = FeatureBuilder(spec)
+            assert np.isfinite(builder.build(run)).all(), op["name"]
+            FeatureBuilder(spec).restore(builder.state())
+
+
+def test_indicators_of_changes_say_so_when_there_have_long_been_none() -> None:
+    """Means of changes fade and never reach 0; what they were is no news after ten thousand bars of one price."""
+    moved = market(1, 100)
+    still = Bars(
+        FIRST_NS + MINUTE_NS * np.arange(12_000), *(np.full(12_000, moved.close[-1]) for _ in range(4)), np.ones(12_000)
+    )
+    spec = spec_of(*({"name": op, "op": op} for op in ("RSI", "PLUS_DI", "MINUS_DI")))
+    assert built(spec, joined(moved, still))[-1].tolist() == [50.0, 0.0, 0.0]
 
 
 def test_every_op_of_every_op_is_finite_on_every_market() -> None:

@@ -138,8 +138,27 @@ def minutes_of(*days: date) -> list[int]:
     return session_hours([(day - date(1970, 1, 1)).days for day in days])[1].tolist()
 
 
+def test_clocks_are_new_yorks_at_each_change_since_1967() -> None:
+    """Asked of zoneinfo, which knows the rule behind the listed changes; an hour before, at, and after each change."""
+    for year in range(1967, 2261):
+        days = [date(year, 1, 1) + timedelta(n) for n in range(365)]
+        noons = [datetime(day.year, day.month, day.day, 17, tzinfo=timezone.utc) for day in days]
+        offsets = [noon.astimezone(NEW_YORK).utcoffset() for noon in noons]
+        changes = [day for day, one, two in zip(days[1:], offsets, offsets[1:], strict=False) if one != two]
+        assert len(changes) == 2, year
+        for day in changes:
+            midnight = int(datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp())
+            times = [midnight + hour * 3600 + second for hour in range(3, 10) for second in (-1, 0)]
+            local = [datetime.fromtimestamp(t, tz=NEW_YORK) for t in times]
+            # From the opening time back to the instant: minutes of time that has passed, across a change.
+            opening = [at(f"{here.date()} 09:30") // SECOND_NS for here in local]
+            expected = [(t - start) / 60 for t, start in zip(times, opening, strict=True)]
+            found = values("MINUTE_OF_SESSION", bars_at([t * SECOND_NS for t in times]))
+            np.testing.assert_array_equal(found, np.float32(expected).astype(np.float64), err_msg=str(day))
+
+
 def test_clocks_change_in_the_years_that_zone_files_do_not_list() -> None:
-    """They list changes up to 2037 and give a rule for the years after."""
+    """They list changes up to 2037, or to 2007, and give a rule for the years after."""
     for year in (2037, 2038, 2040, 2050, 2099, 2100, 2200):
         for month_and_day in ("01-15", "03-31", "07-01", "10-01", "11-30"):
             opening = at(f"{year}-{month_and_day} 09:30")

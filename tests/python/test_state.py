@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from market_bars import SPEC_55, Float32, bits, built, market, spec_of
-from sentio_features import Bars, FeatureBuilder, FeatureSpec, InputError
+from sentio_features import ENGINE_VERSION, Bars, FeatureBuilder, FeatureSpec, InputError
 
 EVERY = 7
 """Bars between two saved states, which does not divide the engine's block of bars."""
@@ -124,7 +124,7 @@ def test_a_state_that_is_cut_anywhere_is_refused(target: FeatureBuilder) -> None
 
 def test_a_state_with_a_byte_that_was_altered_is_refused(target: FeatureBuilder) -> None:
     draw = random.Random(5)
-    head = MAGIC + 4 + len(SPEC.hash)
+    head = MAGIC + 8 + len(SPEC.hash)
     for at in [
         *range(head + 16),
         *draw.sample(range(head + 16, len(STATE)), 300),
@@ -137,6 +137,8 @@ def test_a_state_with_a_byte_that_was_altered_is_refused(target: FeatureBuilder)
             assert complaint == "is not a state of a feature builder"
         elif at < MAGIC + 4:
             assert complaint.startswith(f"version must be {VERSION}, found ")
+        elif at < MAGIC + 8:
+            assert complaint.endswith(f", this is engine {ENGINE_VERSION}")
         elif at < head:
             assert complaint.startswith("belongs to another spec, found ")
         else:
@@ -174,6 +176,12 @@ def test_the_state_of_another_version_is_refused(target: FeatureBuilder, version
     assert refusal(sealed(other), target) == f"version must be {VERSION}, found {version}"
 
 
+def test_the_state_of_another_engine_is_refused(target: FeatureBuilder) -> None:
+    engine = int(ENGINE_VERSION) - 1
+    other = STATE[: MAGIC + 4] + engine.to_bytes(4, sys.byteorder) + STATE[MAGIC + 8 : -SEAL]
+    assert refusal(sealed(other), target) == f"was written by engine {engine}, this is engine {ENGINE_VERSION}"
+
+
 @pytest.mark.parametrize(
     "state", [b"", b"\0" * 5000, b"SENTIO-MODEL 1", json.dumps({"seen": 3}).encode(), b"SENTIO-FEATURES"]
 )
@@ -183,7 +191,7 @@ def test_what_is_no_state_at_all_is_refused(target: FeatureBuilder, state: bytes
 
 def test_a_state_with_impossible_content_is_refused(target: FeatureBuilder) -> None:
     """A checksum is no signature."""
-    payload, seen = STATE[:-SEAL], MAGIC + 4 + len(SPEC.hash)
+    payload, seen = STATE[:-SEAL], MAGIC + 8 + len(SPEC.hash)
     for count in (-1, -(2**63), 2**63 - 1, 2**53 + 1):
         wrong = payload[:seen] + count.to_bytes(8, sys.byteorder, signed=True) + payload[seen + 8 :]
         assert refusal(sealed(wrong), target).startswith("must hold a count of bars in [0, 9007199254740992] and ")

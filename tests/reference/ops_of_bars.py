@@ -6,7 +6,7 @@ from collections.abc import Callable
 from .column import Bars, Column, bar_by_bar, from_bar
 from .logarithm import LN2, log
 from .recursive import directional, running_total, wilder
-from .shared import money_flow, ratio, relative, spread, true_range, typical_price
+from .shared import FADED, money_flow, ratio, relative, spread, true_range, typical_price
 from .windows import largest, mean, smallest, total
 
 
@@ -28,7 +28,10 @@ def directional_movement(bars: Bars, choose: Callable[[float, float], float]) ->
 
 
 def directional_indicator(bars: Bars, movement: Column, n: int) -> Column:
-    return bar_by_bar(lambda m, r: 100.0 * ratio(m, r), directional(movement, n), directional(true_range(bars), n))
+    def share(moved: float, ranged: float) -> float:
+        return 100.0 * (moved / ranged) if ranged > FADED else 0.0
+
+    return bar_by_bar(share, directional(movement, n), directional(true_range(bars), n))
 
 
 def plus_di(bars: Bars, *, window: int = 14) -> Column:

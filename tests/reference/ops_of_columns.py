@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from . import recursive, windows
 from .column import Column, bar_by_bar, from_bar
-from .shared import limited, log_return, ratio, simple_return
+from .shared import FADED, limited, log_return, ratio, simple_return
 
 
 def ident(x: Column) -> Column:
@@ -24,7 +24,7 @@ def momentum(x: Column, *, window: int = 10) -> Column:
 
 
 def roc(x: Column, *, window: int = 10) -> Column:
-    return bar_by_bar(lambda r: 100.0 * r, simple_return(x, window))
+    return bar_by_bar(lambda r: limited(100.0 * r), simple_return(x, window))
 
 
 def sma(x: Column, *, window: int = 20) -> Column:
@@ -40,7 +40,7 @@ def wilder(x: Column, *, window: int = 14) -> Column:
 
 
 def total(x: Column, *, window: int = 20) -> Column:
-    return windows.total(x, window)
+    return bar_by_bar(limited, windows.total(x, window)) if window > 1 else x
 
 
 def std(x: Column, *, window: int = 20) -> Column:
@@ -71,13 +71,13 @@ def rsi(x: Column, *, window: int = 14) -> Column:
 
     def share(g: float, l: float) -> float:
         s = g + l
-        return 100.0 * (g / s) if s > 0.0 else 50.0
+        return 100.0 * (g / s) if s > FADED else 50.0
 
     return bar_by_bar(share, recursive.wilder(gain, window), recursive.wilder(loss, window))
 
 
 def band(x: Column, n: int, k: float) -> Column:
-    return bar_by_bar(lambda m, s: m + k * s, windows.mean(x, n), windows.standard_deviation(x, n))
+    return bar_by_bar(lambda m, s: limited(m + k * s), windows.mean(x, n), windows.standard_deviation(x, n))
 
 
 def bollinger_upper(x: Column, *, window: int = 20, k: float = 2.0) -> Column:
@@ -96,7 +96,7 @@ def macd(x: Column, fast: int, slow: int, signal: int) -> tuple[Column, Column]:
     """The line and its signal."""
     shorter, longer = min(fast, slow), max(fast, slow)
     quick, sluggish = recursive.ema(x, shorter, skip=longer - shorter), recursive.ema(x, longer)
-    line = bar_by_bar(lambda a, b: a - b, quick, sluggish)
+    line = bar_by_bar(lambda a, b: limited(a - b), quick, sluggish)
     signal_line = recursive.ema(line, signal)
     return line.since(signal_line.first), signal_line
 
@@ -110,7 +110,7 @@ def macd_signal(x: Column, *, fast: int = 12, slow: int = 26, signal: int = 9) -
 
 
 def macd_histogram(x: Column, *, fast: int = 12, slow: int = 26, signal: int = 9) -> Column:
-    return bar_by_bar(lambda line, mean: line - mean, *macd(x, fast, slow, signal))
+    return bar_by_bar(lambda line, mean: limited(line - mean), *macd(x, fast, slow, signal))
 
 
 def add(a: Column, b: Column) -> Column:

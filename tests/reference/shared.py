@@ -6,6 +6,7 @@ from .column import Bars, Column, bar_by_bar, from_bar
 from .logarithm import log
 
 LIMIT = 1e100
+FADED = 1e-250
 SMALLEST_NORMAL = 2.0**-1022
 LARGEST = sys.float_info.max
 

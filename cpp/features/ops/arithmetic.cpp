@@ -7,10 +7,6 @@
 namespace sentio {
 namespace {
 
-[[nodiscard]] double limited(double x) {
-  return x > kLargestValue ? kLargestValue : x < -kLargestValue ? -kLargestValue : x;
-}
-
 struct Plus {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }

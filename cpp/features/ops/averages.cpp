@@ -1,4 +1,5 @@
 #include "features/op.hpp"
+#include "features/ops/formulas.hpp"
 #include "features/smoothing.hpp"
 #include "features/window.hpp"
 
@@ -39,7 +40,11 @@ std::vector<Op> average_ops() {
        .sources = 1,
        .params = {window_param(20)},
        .degree = 1,
-       .build = [](Graph& graph, const Args& args) { return window_sum(graph, args.source(), args.integer(0)); }},
+       .build =
+           [](Graph& graph, const Args& args) {
+             if (args.integer(0) == 1) return args.source();
+             return graph.add(Limited{}, {window_sum(graph, args.source(), args.integer(0))});
+           }},
   };
 }
 

@@ -1,4 +1,5 @@
 #include "features/op.hpp"
+#include "features/ops/formulas.hpp"
 #include "features/window.hpp"
 
 namespace sentio {
@@ -8,7 +9,7 @@ struct Band {
   static constexpr int kInputs = 2;
   double k;
   [[nodiscard]] int lookback() const { return 0; }
-  [[nodiscard]] double at(const double* mean, const double* deviation) const { return *mean + k * *deviation; }
+  [[nodiscard]] double at(const double* mean, const double* deviation) const { return limited(*mean + k * *deviation); }
   bool operator==(const Band&) const = default;
 };
 

@@ -10,9 +10,9 @@ struct RunningTotal {
   static constexpr int kInputs = 1;
   [[nodiscard]] int delay() const { return 0; }
   [[nodiscard]] int settle() const { return kNever; }
-  double step(double x) { return total += x; }
+  double step(double x) { return memory += x; }
   bool operator==(const RunningTotal&) const = default;
-  double total = 0.0;
+  double memory = 0.0;
 };
 
 /// On-balance volume starts from the first bar's volume, as in TA-Lib.
@@ -21,6 +21,7 @@ struct OnBalanceVolume {
   [[nodiscard]] int delay() const { return 0; }
   [[nodiscard]] int settle() const { return kNever; }
   double step(double close, double volume) {
+    auto& [seen, previous, total] = memory;
     if (seen == 0.0 || close > previous) total += volume;
     if (seen != 0.0 && close < previous) total -= volume;
     seen = 1.0;
@@ -28,7 +29,11 @@ struct OnBalanceVolume {
     return total;
   }
   bool operator==(const OnBalanceVolume&) const = default;
-  double seen = 0.0, previous = 0.0, total = 0.0;
+
+  struct Memory {
+    double seen = 0.0, previous = 0.0, total = 0.0;
+    bool operator==(const Memory&) const = default;
+  } memory = {};
 };
 
 /// Volume with the sign of the change in close.

@@ -37,7 +37,7 @@ struct Indicator {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }
   [[nodiscard]] double at(const double* movement, const double* range) const {
-    return 100.0 * ratio_or_zero(*movement, *range);
+    return *range > kFaded ? 100.0 * (*movement / *range) : 0.0;
   }
   bool operator==(const Indicator&) const = default;
 };

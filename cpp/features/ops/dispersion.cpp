@@ -34,7 +34,7 @@ std::vector<Op> dispersion_ops() {
        .build =
            [](Graph& graph, const Args& args) {
              // The volatility of the log return is that of the price: a log return of it would mean nothing.
-             const bool is_return = args.source() == log_return(graph, kClose);
+             const bool is_return = args.source() == graph.find(LogReturn{1}, {kClose});
              const Column returns = is_return ? args.source() : log_return(graph, args.source());
              return window_std(graph, returns, args.integer(0));
            }},

@@ -9,9 +9,14 @@
 
 namespace sentio {
 
-/// No quotient or product goes beyond this, far above any price or volume: the squares and sums that other ops take of
-/// it stay finite.
+/// No op's value goes beyond this, far above any price or volume: the squares and sums that other ops take of it stay
+/// finite.
 inline constexpr double kLargestValue = 1e100;
+
+/// For what can outgrow its inputs: sums, products, multiples.
+[[nodiscard]] inline double limited(double x) {
+  return x > kLargestValue ? kLargestValue : x < -kLargestValue ? -kLargestValue : x;
+}
 
 /// numerator / denominator, and 0 where the denominator is 0 or so small that the quotient is beyond kLargestValue.
 [[nodiscard]] inline double ratio_or_zero(double numerator, double denominator) {
@@ -23,8 +28,15 @@ struct Minus {
   static constexpr int kInputs = 2;
   int wait = 0;  ///< bars to hold the first value back
   [[nodiscard]] int lookback() const { return wait; }
-  [[nodiscard]] double at(const double* a, const double* b) const { return *a - *b; }
+  [[nodiscard]] double at(const double* a, const double* b) const { return limited(*a - *b); }
   bool operator==(const Minus&) const = default;
+};
+
+struct Limited {
+  static constexpr int kInputs = 1;
+  [[nodiscard]] int lookback() const { return 0; }
+  [[nodiscard]] double at(const double* x) const { return limited(*x); }
+  bool operator==(const Limited&) const = default;
 };
 
 struct RatioOrZero {
@@ -33,6 +45,10 @@ struct RatioOrZero {
   [[nodiscard]] double at(const double* a, const double* b) const { return ratio_or_zero(*a, *b); }
   bool operator==(const RatioOrZero&) const = default;
 };
+
+/// A mean of changes below this has seen none for thousands of bars. It fades until it is stuck among the subnormal
+/// numbers, where a ratio of two such means says nothing.
+inline constexpr double kFaded = 1e-250;
 
 /// value / base - 1, and 0 where the base is 0.
 struct RelativeTo {

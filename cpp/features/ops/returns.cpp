@@ -15,7 +15,7 @@ struct Lag {
 struct Percent {
   static constexpr int kInputs = 1;
   [[nodiscard]] int lookback() const { return 0; }
-  [[nodiscard]] double at(const double* x) const { return 100.0 * *x; }
+  [[nodiscard]] double at(const double* x) const { return limited(100.0 * *x); }
   bool operator==(const Percent&) const = default;
 };
 

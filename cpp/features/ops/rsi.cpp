@@ -1,4 +1,5 @@
 #include "features/op.hpp"
+#include "features/ops/formulas.hpp"
 #include "features/smoothing.hpp"
 
 namespace sentio {
@@ -23,7 +24,7 @@ struct RelativeStrength {
   [[nodiscard]] int lookback() const { return 0; }
   [[nodiscard]] double at(const double* gain, const double* loss) const {
     const double both = *gain + *loss;
-    return both > 0.0 ? 100.0 * (*gain / both) : 50.0;  // no change was seen: neither side leads
+    return both > kFaded ? 100.0 * (*gain / both) : 50.0;  // no change was seen: neither side leads
   }
   bool operator==(const RelativeStrength&) const = default;
 };

@@ -9,12 +9,14 @@
 namespace sentio {
 namespace {
 
+[[nodiscard]] bool regular(double minute, double length) { return minute >= 0.0 && minute < length; }
+
 /// 1 for bars that open in regular hours, else 0.
 struct InRegularHours {
   static constexpr int kInputs = 2;
   [[nodiscard]] int lookback() const { return 0; }
   [[nodiscard]] double at(const double* minute, const double* length) const {
-    return *minute >= 0.0 && *minute < *length ? 1.0 : 0.0;
+    return regular(*minute, *length) ? 1.0 : 0.0;
   }
   bool operator==(const InRegularHours&) const = default;
 };
@@ -44,7 +46,7 @@ struct DayWave {
   bool cosine;
   [[nodiscard]] int lookback() const { return 0; }
   [[nodiscard]] double at(const double* minute, const double* length) const {
-    if (!(*minute >= 0.0 && *minute < *length)) return cosine ? 1.0 : 0.0;  // no turn, or a whole one
+    if (!regular(*minute, *length)) return cosine ? 1.0 : 0.0;  // no turn, or a whole one
     const int k = static_cast<int>(*minute), n = static_cast<int>(*length);
     switch (n) {
       case 210: return tabled_wave<210>(k, cosine);
@@ -63,8 +65,9 @@ struct SessionVwap {
   /// A session forgets the one before, but no number of bars tells when the next one begins.
   [[nodiscard]] int settle() const { return kNever; }
 
-  double step(double price, double traded, double regular, double date) {
-    if (regular == 0.0) return started == 0.0 ? price : value;
+  double step(double price, double traded, double in_hours, double date) {
+    auto& [started, day, volume, turnover, value] = memory;
+    if (in_hours == 0.0) return started == 0.0 ? price : value;
     if (started == 0.0 || date != day) volume = turnover = 0.0;
     started = 1.0;
     day = date;
@@ -75,7 +78,10 @@ struct SessionVwap {
 
   bool operator==(const SessionVwap&) const = default;
 
-  double started = 0.0, day = 0.0, volume = 0.0, turnover = 0.0, value = 0.0;
+  struct Memory {
+    double started = 0.0, day = 0.0, volume = 0.0, turnover = 0.0, value = 0.0;
+    bool operator==(const Memory&) const = default;
+  } memory = {};
 };
 
 const SessionCalendar& calendar_of(const Args& args) {
