@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `config show|check`, `data synth`.
+"""The `sentio` command: `train`, `config show|check`, `data synth`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -149,6 +149,27 @@ def data_synth(
     market = write_market(spec, path, overwrite=overwrite)
     typer.echo(f"{shown_path(path)}: {len(market.close):,} SYNTHETIC bars in {days} sessions, seed {seed}")
     typer.echo(f"theoretical information coefficient of the planted edge: {abs(ic):.4f}")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Say what works here, what is missing, and the line that installs it.
+
+    Everything is tried. The exit code is 0 if a model can be trained and backtested here, else 1.
+    """
+    from sentio_trainer.doctor import examine
+    from sentio_trainer.findings import findings_json, print_findings
+
+    findings = list(examine())
+    if as_json:
+        typer.echo(findings_json(findings))
+    else:
+        print_findings(findings)
+    lacking = [f"{finding.name}: {finding.found}" for finding in findings if finding.needed and not finding.works]
+    if lacking:
+        raise SentioError(f"training and backtests need what does not work here: {'; '.join(lacking)}")
 
 
 def _load(config: Path, set_: Sequence[str] | None, overrides: Sequence[Given] = ()) -> LoadedConfig:
