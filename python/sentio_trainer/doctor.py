@@ -87,7 +87,6 @@ def _probes() -> Iterator[Probe]:
     yield Probe(topic="engine", name="sentio_features", attempt=_features_module, needed=True, remedy=_rebuild())
     yield Probe(topic="engine", name="sentio_inference", attempt=_inference_module, needed=True, remedy=_rebuild())
     yield Probe(topic="engine", name="sentio_cli", attempt=_command_line, needed=True, remedy=_rebuild())
-    yield Probe(topic="engine", name="time zones", attempt=_time_zones, needed=True, remedy=_rebuild())
 
     yield Probe(topic="packages", name="Python", attempt=platform.python_version, needed=True)
     try:
@@ -217,20 +216,6 @@ def _command_line() -> str:
     return f"{found.removeprefix('sentio_cli ')}, the bits of engine {ENGINE_VERSION}; {path}"
 
 
-def _time_zones() -> str:
-    """New York's clocks, in winter and in summer: a data base without its rules would give one offset."""
-    from sentio_features import session_hours
-
-    try:
-        opens_ns, minutes = session_hours([19_732, 19_914])  # Wednesdays, 2024-01-10 and 2024-07-10
-    except RuntimeError as error:
-        raise ProbeError(_one_line(error), remedy=_system_line("tzdata")) from error
-    found = [(int(at) // (_MINUTE_S * 10**9) % 1440, int(length)) for at, length in zip(opens_ns, minutes, strict=True)]
-    if found != [(14 * 60 + 30, 390), (13 * 60 + 30, 390)]:
-        raise ProbeError(f"sessions of New York at wrong minutes of the day in UTC: {found}")
-    return "New York opens at 14:30 UTC in winter, 13:30 in summer"
-
-
 def _write_sample(folder: Path) -> Path:
     """Minute bars on a wave, as CSV."""
     lines, close = ["ts,open,high,low,close,volume"], 100.0
@@ -244,13 +229,11 @@ def _write_sample(folder: Path) -> Path:
 
 
 def _spec_of_all_ops() -> str:
-    """Every op of the registry at its defaults, save those that read clocks: time zones are a finding of their own."""
+    """Every op of the registry at its defaults."""
     from sentio_features import ops
 
     features: list[dict[str, Any]] = []
     for op in ops():
-        if any(param["name"] == "calendar" for param in op["params"]):
-            continue
         sources = {0: {}, 1: {"source": "close"}}.get(op["sources"], {"sources": ["close", "open"]})
         features.append({"name": op["name"].lower(), "op": op["name"], **sources})
     return json.dumps({"schema_version": "1.0", "features": features})
@@ -379,7 +362,7 @@ def _pip(what: str) -> str:
 
 def _system_line(debian_package: str) -> str | None:
     if sys.platform == "darwin":
-        return "xcode-select --install"  # compiler and zlib; time zones are part of the system
+        return "xcode-select --install"  # compiler and zlib
     if shutil.which("apt-get") is None:
         return None
     return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install -y {debian_package}"

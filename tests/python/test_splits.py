@@ -30,7 +30,7 @@ from sentio_trainer.splits import (
 
 Window = Literal["anchored", "rolling"]
 WINDOWS: tuple[Window, ...] = ("anchored", "rolling")
-NEEDS_SKFOLIO = "skfolio, the witness of these splits, is not installed: pip install 'sentio[dev]'"
+NEEDS_SKFOLIO = "skfolio, the witness of these splits, is not installed: pip install skfolio"
 
 
 def parts(split: Split) -> list[np.ndarray]:
