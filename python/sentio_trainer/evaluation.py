@@ -1,49 +1,36 @@
-"""The test period, looked at once: the model beside baselines that need no training, and a plain verdict."""
+"""The test period, looked at once: the model beside baselines that need little or no training, and a plain verdict."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sentio_trainer.bars import Float64
-from sentio_trainer.metrics import auc, correlation, correlation_standard_error, rank_correlation
+from sentio_trainer.bootstrap import RESAMPLES, block_length
+from sentio_trainer.reliability import Bin, reliability_table
+from sentio_trainer.scores import Comparison, Estimate, Forecast, Scores, compare
 
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """How one forecast did; None where undefined."""
-
-    name: str
-    auc: float | None
-    ic: float | None
-    rank_ic: float | None
+# The baseline that learns: a model that does no better has an edge, and no need of its network.
+LOGISTIC = "logistic"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     model: Scores
     baselines: tuple[Scores, ...]
+    ic_above: tuple[Estimate | None, ...]  # the model's IC above that of each baseline
+    reliability: list[Bin]  # of the model's probabilities, on bars that moved
     rows: int
-    standard_error: float | None  # of the model's IC, if there is no edge
+    horizon: int
+    standard_errors: float  # that the intervals reach to each side
     return_after_costs: float | None
     buy_and_hold_return: float | None
     has_edge: bool
     verdict: str
 
 
-def score(name: str, forecast: Float64, forward_return: Float64) -> Scores:
-    """AUC of the direction (bars that did not move are left out), IC and rank IC of the return; both shape [m]."""
-    moved = forward_return != 0.0
-    return Scores(
-        name=name,
-        auc=auc(forecast[moved], forward_return[moved] > 0.0),
-        ic=correlation(forecast, forward_return),
-        rank_ic=rank_correlation(forecast, forward_return),
-    )
-
-
 def evaluate(
-    logit: Float64,
-    last_return: Float64,
+    model: Forecast,
+    baselines: Sequence[Forecast],
     forward_return: Float64,
     *,
     horizon: int,
@@ -55,49 +42,35 @@ def evaluate(
     """Scores and verdict.
 
     Args:
-        logit: the model's, shape [m].
-        last_return: return of the bar of the row, shape [m].
+        model: its forecast, with probabilities.
+        baselines: forecasts of the same m bars.
         forward_return: what came, shape [m].
-        horizon: bars of the forward return; overlapping returns count as one sample in `horizon`.
+        horizon: bars of the forward return; intervals are drawn in blocks that are longer.
         standard_errors: how many of them above zero make an edge.
         return_after_costs: of the model on the test bars.
         buy_and_hold_return: of holding on the test bars, after costs too.
         synthetic: the mark of a generated market, for comparison with its planted edge.
     """
-    rows = len(forward_return)
-    model = score("model", logit, forward_return)
-    sign = (last_return > 0.0).astype(float) - (last_return < 0.0).astype(float)
-    baselines = (
-        score("constant", 0.0 * forward_return, forward_return),
-        score("last return's sign", sign, forward_return),
-    )
-    standard_error = correlation_standard_error(logit, forward_return, overlap=horizon)
-    rival = max((each.ic for each in baselines if each.ic is not None), default=0.0)
-    has_edge = False
-    if model.ic is None or standard_error is None:
-        verdict = "no edge: the forecast is the same for every bar of the test period"
-    elif model.ic <= standard_errors * standard_error:
-        verdict = (
-            f"no edge: the test IC of {model.ic:+.4f} is not above {standard_errors:g} standard errors "
-            f"({standard_errors * standard_error:.4f})"
-        )
-    elif model.ic <= rival:
-        verdict = f"no edge of its own: a baseline forecasts as well, test IC {model.ic:+.4f} against {rival:+.4f}"
-    else:
-        has_edge = True
-        verdict = f"edge before costs: test IC {model.ic:+.4f}, {model.ic / standard_error:.1f} standard errors above 0"
+    comparison = compare([model, *baselines], forward_return, horizon=horizon, standard_errors=standard_errors)
+    scores = comparison.scores[0]
+    has_edge, verdict = _judge(comparison, rows=len(forward_return))
     planted = synthetic.get("theoretical_ic") if synthetic else None
-    if model.ic is not None and isinstance(planted, (int, float)) and planted > 0:
-        verdict += f"; {model.ic / planted:.0%} of the planted {planted:.4f}"
+    if scores.ic is not None and isinstance(planted, (int, float)) and planted > 0:
+        verdict += f"; {scores.ic.value / planted:.0%} of the planted {planted:.4f}"
     if return_after_costs == 0.0:
         verdict += "; nothing was traded on the test period"
     elif return_after_costs is not None and return_after_costs < 0.0:
         verdict += f"; none after costs: {return_after_costs:+.2%} on the test period"
+    moved = forward_return != 0.0
+    table = [] if model.probability is None else reliability_table(model.probability[moved], forward_return[moved] > 0)
     return Evaluation(
-        model=model,
-        baselines=baselines,
-        rows=rows,
-        standard_error=standard_error,
+        model=scores,
+        baselines=comparison.scores[1:],
+        ic_above=comparison.ic_above,
+        reliability=table,
+        rows=len(forward_return),
+        horizon=horizon,
+        standard_errors=standard_errors,
         return_after_costs=return_after_costs,
         buy_and_hold_return=buy_and_hold_return,
         has_edge=has_edge,
@@ -105,17 +78,82 @@ def evaluate(
     )
 
 
+def _judge(comparison: Comparison, *, rows: int) -> tuple[bool, str]:
+    """Whether the model has an edge before costs, and why."""
+    model, *baselines = comparison.scores
+    ic = model.ic
+    if ic is None:
+        return False, "no edge: the forecast is the same for every bar of the test period"
+    if ic.interval is None:
+        return False, f"no edge: {rows:,} bars are too few to tell the test IC of {ic.value:+.4f} from none"
+    between = f"{ic.value:+.4f} (between {ic.interval.low:+.4f} and {ic.interval.high:+.4f})"
+    if ic.interval.low <= 0.0:
+        return False, f"no edge: the test IC of {between} is not surely above 0"
+    rival = max((each.ic.value for each in baselines if each.ic and each.key != LOGISTIC), default=0.0)
+    if ic.value <= rival:
+        return False, f"no edge of its own: a baseline forecasts as well, test IC {ic.value:+.4f} against {rival:+.4f}"
+    verdict = f"edge before costs: test IC {between}"
+    for baseline, above in zip(baselines, comparison.ic_above, strict=True):
+        if baseline.key == LOGISTIC and baseline.ic is not None and above is not None:
+            verdict += f", {_beside(above)} {baseline.name}'s {baseline.ic.value:+.4f}"
+    return True, verdict
+
+
+def _beside(above: Estimate) -> str:
+    if above.value <= 0.0:
+        return "no more than"
+    return "above" if above.interval is not None and above.interval.low > 0.0 else "not surely above"
+
+
 def metrics_document(evaluation: Evaluation) -> dict[str, float | int | None]:
-    """The figures for `metadata.training.metrics`."""
+    """The figures for `metadata.training.metrics`, without intervals but for the model's IC."""
     document: dict[str, float | int | None] = {"test_rows": evaluation.rows}
-    for prefix, scores in (
-        ("test", evaluation.model),
-        ("test_baseline_constant", evaluation.baselines[0]),
-        ("test_baseline_last_sign", evaluation.baselines[1]),
-    ):
-        document |= {f"{prefix}_auc": scores.auc, f"{prefix}_ic": scores.ic, f"{prefix}_rank_ic": scores.rank_ic}
+    for scores in (evaluation.model, *evaluation.baselines):
+        prefix = "test" if scores is evaluation.model else f"test_baseline_{scores.key}"
+        for name, estimate in _figures(scores).items():
+            document[f"{prefix}_{name}"] = None if estimate is None else estimate.value
+    ic = evaluation.model.ic
+    interval = None if ic is None else ic.interval
     return document | {
-        "test_ic_standard_error": evaluation.standard_error,
+        "test_ic_low": None if interval is None else interval.low,
+        "test_ic_high": None if interval is None else interval.high,
         "test_return_after_costs": evaluation.return_after_costs,
         "test_return_buy_and_hold": evaluation.buy_and_hold_return,
+    }
+
+
+def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
+    """All figures with their intervals, for `metadata.training.evaluation`."""
+    return {
+        "rows": evaluation.rows,
+        "intervals": {
+            "method": "circular block bootstrap",
+            "block_rows": block_length(evaluation.rows, horizon=evaluation.horizon),
+            "resamples": RESAMPLES,
+            "standard_errors": evaluation.standard_errors,
+        },
+        "forecasts": {
+            scores.key: {name: _estimate_document(each) for name, each in _figures(scores).items()}
+            for scores in (evaluation.model, *evaluation.baselines)
+        },
+        "ic_above": {
+            baseline.key: _estimate_document(above)
+            for baseline, above in zip(evaluation.baselines, evaluation.ic_above, strict=True)
+        },
+        "reliability": [asdict(each) for each in evaluation.reliability],
+    }
+
+
+def _figures(scores: Scores) -> dict[str, Estimate | None]:
+    return {"auc": scores.auc, "ic": scores.ic, "rank_ic": scores.rank_ic, "brier": scores.brier}
+
+
+def _estimate_document(estimate: Estimate | None) -> dict[str, float | None] | None:
+    if estimate is None:
+        return None
+    interval = estimate.interval
+    return {
+        "value": estimate.value,
+        "low": None if interval is None else interval.low,
+        "high": None if interval is None else interval.high,
     }

@@ -33,23 +33,6 @@ def correlation(x: Float64, y: Float64) -> float | None:
     return float(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)))
 
 
-def correlation_standard_error(x: Float64, y: Float64, *, overlap: int) -> float | None:
-    """Standard error of Pearson's correlation if x and y are unrelated; None where one side does not vary.
-
-    sqrt(Σ dx² dy² / (Σ dx² Σ dy²)) in place of 1/sqrt(n), so that forecasts which are large when returns are large
-    (both follow volatility) do not look surer than they are: White, Econometrica 48, 1980.
-
-    Args:
-        x: shape [n].
-        y: shape [n].
-        overlap: samples that share one return, the horizon of a label; they count as one.
-    """
-    if correlation(x, y) is None:
-        return None
-    dx, dy = (x - x.mean()) ** 2, (y - y.mean()) ** 2
-    return float(np.sqrt(overlap * (dx @ dy) / (dx.sum() * dy.sum())))
-
-
 def rank_correlation(x: Float64, y: Float64) -> float | None:
     """Spearman's correlation: Pearson's, of the ranks with ties averaged; None where one side does not vary."""
     return correlation(ranks(x), ranks(y))

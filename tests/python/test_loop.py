@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sentio_trainer.bootstrap import block_bootstrap_errors
 from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.dataset import BlockBatches, Moments, Rows
 from sentio_trainer.errors import ConfigError, SentioError
 from sentio_trainer.loop import Fit, Held, _lr_share, direction_loss, fit, outputs, pick_device, regression_loss
-from sentio_trainer.metrics import auc, correlation, correlation_standard_error, rank_correlation, ranks
+from sentio_trainer.metrics import auc, correlation, rank_correlation, ranks
 from sentio_trainer.models import Mlp, Normalised
 from sentio_trainer.report import Silence
+from sentio_trainer.resampled import Correlation
 from sentio_trainer.schema import TrainingConfig
 from sentio_trainer.splits import Part
 
@@ -51,15 +54,18 @@ def test_correlations_by_hand() -> None:
 
 def test_the_standard_error_of_a_correlation_holds_where_volatility_varies() -> None:
     rng = np.random.default_rng(0)
-    volatility = np.exp(rng.standard_normal((2000, 400)) * 0.7)
+    volatility = np.exp(rng.standard_normal((200, 400)) * 0.7)
     x, y = (volatility * rng.standard_normal(volatility.shape) for _ in range(2))
     found = [correlation(a, b) for a, b in zip(x, y, strict=True)]
-    stated = [correlation_standard_error(a, b, overlap=1) for a, b in zip(x, y, strict=True)]
+    stated = [block_bootstrap_errors(_one(Correlation(a, b)), 400, horizon=1) for a, b in zip(x, y, strict=True)]
     spread = float(np.std(np.array(found, dtype=float)))
     assert spread > 1.3 / np.sqrt(400)  # the textbook's formula is too sure here
-    assert float(np.mean(np.array(stated, dtype=float))) == pytest.approx(spread, rel=0.1)
-    assert correlation_standard_error(x[0], y[0], overlap=4) == pytest.approx(2.0 * (stated[0] or 0.0))
-    assert correlation_standard_error(np.ones(9), np.arange(9.0), overlap=1) is None
+    # The spread of 200 is known to 5 %, and 40 blocks of fat tails see a little less than all of it.
+    assert float(np.mean(np.array(stated, dtype=float))) == pytest.approx(spread, rel=0.2)
+
+
+def _one(figure: Correlation) -> Callable[[np.ndarray], list[float]]:
+    return lambda counts: [figure(counts)]
 
 
 def test_a_forecast_that_does_not_vary_has_no_correlation() -> None:

@@ -19,11 +19,14 @@ from sentio_features import FeatureBuilder, FeatureSpec, read_csv
 from training_support import ONE_THREAD, Project, command, make_project
 
 import sentio_trainer
+from sentio_trainer.bootstrap import Interval
 from sentio_trainer.config import given_by_flag, load_config
 from sentio_trainer.errors import ConfigError, DataError, SentioError
+from sentio_trainer.evaluation import Evaluation
 from sentio_trainer.files import exclusive_lock
 from sentio_trainer.market import MarketSpec, write_market
 from sentio_trainer.report import Silence
+from sentio_trainer.scores import Estimate
 from sentio_trainer.trainers.tfa import train
 
 REPOSITORY = Path(__file__).parents[2]
@@ -112,6 +115,8 @@ def test_the_metadata_says_what_was_trained_on_what(trained: Project) -> None:
     assert {"validation_loss", "validation_ic", "test_ic", "test_auc", "test_return_after_costs"} <= set(
         document["training"]["metrics"]
     )
+    assert set(document["training"]["evaluation"]) == {"rows", "intervals", "forecasts", "ic_above", "reliability"}
+    assert document["training"]["evaluation"]["rows"] == document["training"]["metrics"]["test_rows"]
     assert set(document["versions"]) == {"sentio", "engine", "torch", "python", "git_commit"}
     assert document["versions"]["git_commit"] is None  # the project is not a git repository
 
@@ -216,8 +221,8 @@ def test_every_label_trains(tmp_path: Path, kind: str, objective: str) -> None:
     }
 
 
-def planted(tmp_path: Path, *, ic: float, seed: int) -> tuple[float, float, list[str]]:
-    """Test IC, its standard error, and what was said, of the shipped configuration; the verdict is said last."""
+def planted(tmp_path: Path, *, ic: float, seed: int) -> tuple[Evaluation, list[str]]:
+    """The evaluation of the shipped configuration, and what was said; the verdict is said last."""
     write_market(MarketSpec(seed=seed, ic=ic), tmp_path / "bars.csv", overwrite=False)
     overrides = {
         "data.bars_csv": str(tmp_path / "bars.csv"),
@@ -232,22 +237,42 @@ def planted(tmp_path: Path, *, ic: float, seed: int) -> tuple[float, float, list
     )
     notes = Notes()
     evaluation = train(loaded, overwrite=False, report=notes).evaluation
-    assert evaluation.model.ic is not None
-    assert evaluation.standard_error is not None
-    return evaluation.model.ic, evaluation.standard_error, [*notes.said, evaluation.verdict]
+    return evaluation, [*notes.said, evaluation.verdict]
 
 
-def test_a_planted_edge_is_recovered_out_of_sample(tmp_path: Path) -> None:
-    ic, _, said = planted(tmp_path, ic=0.10, seed=21)
+def sure(estimate: Estimate | None) -> tuple[float, Interval]:
+    assert estimate is not None
+    assert estimate.interval is not None
+    return estimate.value, estimate.interval
+
+
+def test_a_planted_edge_is_recovered_out_of_sample_and_beats_what_needs_no_training(tmp_path: Path) -> None:
+    evaluation, said = planted(tmp_path, ic=0.10, seed=21)
+    ic, interval = sure(evaluation.model.ic)
     assert ic >= 0.05  # half of what is possible
+    assert interval.low <= 0.10
+    constant, last, logistic = evaluation.baselines
+    for mine, theirs in ((evaluation.model.auc, constant.auc), (evaluation.model.auc, last.auc)):
+        assert sure(mine)[1].low > sure(theirs)[1].high
+    assert evaluation.model.brier is not None
+    assert constant.brier is not None
+    assert evaluation.model.brier.value < constant.brier.value
+    # The planted edge is a sum of past returns, so that a linear model is as good as any.
+    assert sure(evaluation.ic_above[-1])[1].high > 0
+    assert sure(logistic.ic)[1].low > 0
     assert said[-1].startswith("edge before costs: test IC")
+    assert "logistic regression's +0." in said[-1]
     assert any(line.startswith("warning: SYNTHETIC bars") for line in said)
 
 
 def test_without_an_edge_none_is_claimed(tmp_path: Path) -> None:
-    ic, standard_error, said = planted(tmp_path, ic=0.0, seed=24)
-    assert abs(ic) < 3 * standard_error
+    evaluation, said = planted(tmp_path, ic=0.0, seed=24)
+    ic, interval = sure(evaluation.model.ic)
+    assert abs(ic) < 3 * (interval.high - ic) / 2  # the interval reaches two standard errors
     assert said[-1].startswith("no edge: the test IC of")
+    for baseline in evaluation.baselines[1:]:
+        value, interval = sure(baseline.ic)
+        assert abs(value) < 3 * (interval.high - value) / 2
 
 
 def test_an_existing_version_is_refused_before_any_work(trained: Project) -> None:

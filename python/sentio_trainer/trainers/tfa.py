@@ -12,12 +12,13 @@ from sentio_features import FeatureSpec, InputError, in_regular_hours
 
 from sentio_trainer.artifact import ArtifactSlot, reserve_artifact, to_json, versions_document
 from sentio_trainer.bars import BarsFile, Float64, iso_time, load_bars
+from sentio_trainer.baselines import fit_logistic, last_sign, up_share
 from sentio_trainer.cache import Float32, feature_matrix
 from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.config import LoadedConfig
-from sentio_trainer.dataset import BlockBatches, Rows, training_moments
+from sentio_trainer.dataset import BlockBatches, Moments, Rows, training_moments
 from sentio_trainer.errors import DataError
-from sentio_trainer.evaluation import Evaluation, evaluate, metrics_document
+from sentio_trainer.evaluation import LOGISTIC, Evaluation, evaluate, evaluation_document, metrics_document
 from sentio_trainer.export import torchscript_bytes
 from sentio_trainer.labels import Labels, make_labels, scaled_return
 from sentio_trainer.loop import Fit, Held, direction_loss, fit, outputs, pick_device, regression_loss
@@ -25,6 +26,7 @@ from sentio_trainer.models import Mlp, Normalised
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.schema import Config
+from sentio_trainer.scores import Forecast
 from sentio_trainer.splits import Part, Split, purged_split
 from sentio_trainer.thresholds import Choice, Venue, choose_thresholds, probability_of
 from sentio_trainer.trainer import Trained
@@ -93,7 +95,7 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report) -> Trained:
             _calibrate(model, validation, device, report)
         choice = _choose(loaded, samples, model, venue, device)
         report.say(choice.told)
-        evaluation = _evaluate(loaded, samples, model, choice, venue, device)
+        evaluation = _evaluate(loaded, samples, model, moments, choice, venue, device)
         run = Run(
             samples=samples,
             model=model,
@@ -205,19 +207,19 @@ def _evaluate(
     loaded: LoadedConfig,
     samples: Samples,
     model: Normalised,
+    moments: Moments,
     choice: Choice,
     venue: Venue,
     device: torch.device,
 ) -> Evaluation:
     part = samples.split.test
     logit = outputs(model, samples.rows.x, part.rows, device)
-    traded = venue.trade(samples.file.bars[part.rows], probability_of(logit), choice.decision)
+    probability = probability_of(logit)
+    traded = venue.trade(samples.file.bars[part.rows], probability, choice.decision)
     keep = samples.split.usable[part.rows]
-    log_close = np.log(samples.file.bars.close)
-    last_return = np.diff(log_close, prepend=log_close[:1])[part.rows]
     return evaluate(
-        logit[keep],
-        last_return[keep],
+        Forecast(key="model", name="model", score=logit[keep], probability=probability[keep]),
+        _baselines(loaded, samples, moments),
         samples.labels.forward_return[part.rows][keep],
         horizon=loaded.config.label.horizon,
         standard_errors=loaded.config.evaluation.standard_errors,
@@ -225,6 +227,22 @@ def _evaluate(
         buy_and_hold_return=traded.buy_and_hold_return,
         synthetic=samples.file.synthetic,
     )
+
+
+def _baselines(loaded: LoadedConfig, samples: Samples, moments: Moments) -> list[Forecast]:
+    """What stands beside the model on the usable test rows; learned from training rows alone."""
+    split, part = samples.split, samples.split.test
+    keep = split.usable[part.rows]
+    log_close = np.log(samples.file.bars.close)
+    last_return = np.diff(log_close, prepend=log_close[:1])[part.rows][keep]
+    share = np.full(len(last_return), up_share(samples.labels.forward_return[split.indices(split.train)]))
+    regression = fit_logistic(samples.rows, split.train, moments, clip=loaded.config.model.clip)
+    logit = regression.logits(samples.rows.x, part.rows)[keep]
+    return [
+        Forecast(key="constant", name="constant", score=share, probability=share),
+        Forecast(key="last_sign", name="last return's sign", score=last_sign(last_return), probability=None),
+        Forecast(key=LOGISTIC, name="logistic regression", score=logit, probability=probability_of(logit)),
+    ]
 
 
 def _save(slot: ArtifactSlot, loaded: LoadedConfig, run: Run) -> None:
@@ -297,6 +315,7 @@ def _metadata(loaded: LoadedConfig, run: Run) -> dict[str, Any]:
             "duration_s": round(run.duration_s, 3),
             "verdict": run.evaluation.verdict,
             "metrics": {"train_loss": best.train_loss, **validation, **metrics_document(run.evaluation)},
+            "evaluation": evaluation_document(run.evaluation),
         },
         "versions": versions_document(loaded.root),
     }
