@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,12 @@ import os, pathlib, sys
 import numpy as np
 import sentio_features as s
 
-folder, every = pathlib.Path(sys.argv[1]), int(sys.argv[3])
+folder, every, stop, within_a_save = pathlib.Path(sys.argv[1]), *map(int, sys.argv[3:])
+
+def wait_to_be_killed():
+    print("waits", flush=True)
+    sys.stdin.read()
+
 builder = s.FeatureBuilder(s.FeatureSpec.load(sys.argv[2]))
 if (folder / "state").exists():
     builder.restore((folder / "state").read_bytes())
@@ -36,41 +40,45 @@ with open(folder / "rows", "r+b") as rows:
     rows.seek(0, os.SEEK_END)
     for t in range(builder.bars_seen, len(ts)):
         rows.write(builder.push(int(ts[t]), *bars[:, t]).tobytes())
+        if builder.bars_seen == stop and not within_a_save:
+            wait_to_be_killed()
         if builder.bars_seen % every == 0 or t + 1 == len(ts):
             rows.flush()
-            (folder / "state.part").write_bytes(builder.state())
+            state = builder.state()
+            with open(folder / "state.part", "wb") as part:
+                part.write(state[: len(state) // 2])
+                part.flush()
+                if builder.bars_seen >= stop and within_a_save:
+                    wait_to_be_killed()
+                part.write(state[len(state) // 2 :])
             (folder / "state.part").rename(folder / "state")
 """
 
 
-def started(folder: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", STREAM, str(folder), str(SPEC_55), str(EVERY)])
+def started(folder: Path, stop: int, *, within_a_save: bool) -> "subprocess.Popen[bytes]":
+    """A stream that waits at the bar `stop`, or within the next save of its state."""
+    arguments = [str(folder), str(SPEC_55), str(EVERY), str(stop), str(int(within_a_save))]
+    return subprocess.Popen([sys.executable, "-c", STREAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def test_a_stream_that_is_killed_again_and_again_has_the_rows_of_one_that_was_not(tmp_path: Path) -> None:
-    bars = market(11, 6000)
+    bars = market(11, 1500)
     np.save(tmp_path / "ts.npy", bars.ts)
     np.save(tmp_path / "bars.npy", [bars[name] for name in ("open", "high", "low", "close", "volume")])
     rows = tmp_path / "rows"
     rows.touch()
-    draw, kills = random.Random(3), 0
-    while kills < 5:
-        stream, before = started(tmp_path), rows.stat().st_size
-        while rows.stat().st_size <= before and stream.poll() is None:  # until it works
-            time.sleep(0.001)
-        time.sleep(draw.uniform(0.0, 0.02))  # anywhere: within a bar, a write, a rename
-        stream.kill()
-        if stream.wait() == 0:
-            break
+    stops = sorted(random.Random(3).sample(range(1, len(bars)), 6))
+    for i, stop in enumerate(stops):
+        with started(tmp_path, stop, within_a_save=i % 2 == 1) as stream:
+            assert stream.stdout is not None
+            assert stream.stdout.readline() == b"waits\n"
+            stream.kill()
         assert stream.returncode == -signal.SIGKILL
-        kills += 1
-    assert kills >= 2, "the stream ended before it could be killed: give it more bars"
-    last = started(tmp_path)
-    assert last.wait() == 0
+    with started(tmp_path, len(bars) + 1, within_a_save=False) as last:
+        pass
+    assert last.returncode == 0
     begins = [int(line) for line in (tmp_path / "begins").read_text().split()]
-    assert begins == sorted(begins), "each run goes on where the last state was saved"
-    assert begins[-1] > 0
-    assert all(begin % EVERY == 0 for begin in begins)
+    assert begins == [0, *((stop - 1) // EVERY * EVERY for stop in stops)], "each goes on from the last whole state"
 
     spec = FeatureSpec.load(SPEC_55)
     again = np.fromfile(rows, dtype=np.float32).reshape(-1, spec.width)
