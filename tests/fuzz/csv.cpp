@@ -96,5 +96,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto again = read(written(bars), OnBadBar::refuse);
   promise(again && same(again->bars, bars), "bars that are written are read back the same");
+  ++fuzz::reached();
   return 0;
 }

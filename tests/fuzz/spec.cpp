@@ -1,5 +1,6 @@
 // Any bytes as a feature spec: they are refused, or they are a spec whose canonical form has the same hash and whose
-// features are finite on wild bars, in chunks as in one piece.
+// features are finite on wild bars, in chunks as in one piece. Few texts are specs, so bytes that begin as no text does
+// are choices of which one is written.
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +11,7 @@
 #include "features/builder.hpp"
 #include "features/spec.hpp"
 #include "market.hpp"
+#include "spec_of_choices.hpp"
 #include "target.hpp"
 
 using namespace sentio;
@@ -17,8 +19,8 @@ using fuzz::promise;
 
 namespace {
 
-constexpr std::size_t kBars = 300, kMostFeatures = 12;
-constexpr int kMostHistory = 5'000;  ///< of all columns, so that one input does not take seconds
+constexpr std::size_t kBars = 300;
+constexpr int kMostHistory = 3'000, kMostColumns = 1'000;  ///< so that one input takes milliseconds
 
 /// Half of them as a market has them, half of them jumping between the limits.
 Bars wild_bars() {
@@ -45,14 +47,21 @@ std::optional<FeatureSpec> parsed(std::string_view text) {
 bool is_small(const FeatureSpec& spec) {
   int history = 0;
   for (Column c = 0; c < spec.graph().columns(); ++c) history += spec.graph().facts(c).history;
-  return spec.features().size() <= kMostFeatures && history <= kMostHistory;
+  return spec.graph().columns() <= kMostColumns && history <= kMostHistory;
 }
+
+/// In UTF-8 a byte 10xxxxxx goes on with a character and begins none.
+bool are_choices(std::span<const std::uint8_t> input) { return !input.empty() && (input[0] & 0xC0U) == 0x80U; }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Bars bars = wild_bars();
-  const auto spec = parsed({reinterpret_cast<const char*>(data), size});
+  const std::span input(data, size);
+  const bool chosen = are_choices(input);
+  const auto spec =
+      parsed(chosen ? fuzz::SpecOfChoices(input.subspan(1)).json() : std::string(input.begin(), input.end()));
+  promise(spec || !chosen, "what is written from choices is a spec");
   if (!spec) return 0;
   for (const std::string& text : {spec->canonical(), spec->resolved()}) {
     const auto again = parsed(text);
@@ -70,5 +79,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t done = 0, count = 1; done < kBars; done += count, count = std::min(2 * count + 1, kBars - done))
     parts.build(bars.view().subview(done, count), std::span(same).subspan(done * width, count * width));
   promise(rows == same && whole.state() == parts.state(), "chunks do not matter");
+  ++fuzz::reached();
   return 0;
 }

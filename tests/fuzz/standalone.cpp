@@ -1,6 +1,7 @@
 // Runs a fuzz target without libFuzzer: inputs as they are, then mutations of them, the same ones for the same seed.
 //
-//   fuzz_csv [-runs=N] [-seed=N] [-max_total_time=SECONDS] [-artifact_prefix=PATH] file-or-folder...
+//   fuzz_csv [-runs=N] [-seed=N] [-max_total_time=SECONDS] [-min_reached=PERCENT] [-artifact_prefix=PATH]
+//            file-or-folder...
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ namespace {
 constexpr std::size_t kLargest = 1 << 14;
 
 struct Settings {
-  std::uint64_t runs = 10'000, seed = 1, seconds = 0;
+  std::uint64_t runs = 10'000, seed = 1, seconds = 0, min_reached = 0;
   std::string artifact_prefix;
   std::vector<std::string> inputs;
 };
@@ -60,6 +61,8 @@ Settings settings_of(std::span<char* const> arguments) {
       settings.seed = std::stoull(value);
     else if (name == "-max_total_time")
       settings.seconds = std::stoull(value);
+    else if (name == "-min_reached")
+      settings.min_reached = std::stoull(value);
     else if (name == "-artifact_prefix")
       settings.artifact_prefix = value;
     else
@@ -130,7 +133,7 @@ class Mutator {
 
   void alter(std::string& text, const std::string& other) {
     const std::size_t at = below(text.size() + 1), count = std::min(below(16) + 1, text.size() - at);
-    switch (below(7)) {
+    switch (below(8)) {
       case 0:
         if (count > 0) text[at] = static_cast<char>(text[at] ^ (1 << below(8)));
         break;
@@ -138,7 +141,10 @@ class Mutator {
       case 2: text.erase(at, count); break;
       case 3: text.insert(at, text.substr(below(text.size() + 1), 64)); break;
       case 4: text.insert(at, other.substr(below(other.size() + 1), 64)); break;
-      case 5: text.replace(at, count, kWords[below(kWords.size())]); break;
+      case 5:
+        for (std::size_t i = below(64); i > 0; --i) text.insert(at, 1, static_cast<char>(random_()));
+        break;
+      case 6: text.replace(at, count, kWords[below(kWords.size())]); break;
       default: text.insert(at, kWords[below(kWords.size())]); break;
     }
   }
@@ -165,5 +171,11 @@ int main(int count, char** arguments) {
   std::uint64_t runs = 0;
   for (; settings.seconds > 0 ? std::chrono::steady_clock::now() < end : runs < settings.runs; ++runs)
     run(mutator.next(corpus));
-  std::cout << corpus.size() << " inputs and " << runs << " mutations of them: no promise was broken\n";
+  const std::uint64_t reached = sentio::fuzz::reached(), all = corpus.size() + runs;
+  std::cout << corpus.size() << " inputs and " << runs << " mutations of them, of which " << reached
+            << " reached the last promise: no promise was broken\n";
+  if (100 * reached >= settings.min_reached * all) return 0;
+  std::cerr << "the last promise must be reached by " << settings.min_reached << " % of the inputs, found "
+            << 100 * reached / all << " %: a promise that is not reached cannot be broken\n";
+  return 1;
 }
