@@ -1,9 +1,16 @@
 #pragma once
 
 #include <bit>
+#include <cfloat>
 #include <cstdint>
 
+#ifdef __FAST_MATH__
+#error "features have the same bits everywhere only if arithmetic is not relaxed: compile without -ffast-math"
+#endif
+
 namespace sentio {
+
+static_assert(FLT_EVAL_METHOD == 0, "doubles must be evaluated as doubles: compile for SSE2 and not for x87");
 
 /// Natural logarithm of a positive, finite, normal number, with an error of at most 1 ulp.
 ///
