@@ -9,6 +9,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bars/error.hpp"
@@ -54,6 +55,62 @@ TEST_CASE("a copy of a builder goes on with the same bits, and apart from the or
   copy = FeatureBuilder(FeatureSpec::from_json(kSpec));
   CHECK(copy.bars_seen() == 0);
   CHECK(tail(build(copy, bars.view()), rest.size()) == rest);
+}
+
+TEST_CASE("a builder that is assigned, moved or swapped goes on with the same bits") {
+  const Bars bars = random_bars(900, 6), others = random_bars(400, 7);
+  const auto after = [](BarsView seen) {
+    FeatureBuilder builder(FeatureSpec::from_json(kSpec));
+    static_cast<void>(build(builder, seen));
+    return builder;
+  };
+  const BarsView past = bars.view().subview(0, 500), rest = bars.view().subview(500, 400);
+  FeatureBuilder original = after(past);
+  const auto state = original.state();
+  FeatureBuilder continued = original;
+  const auto rows = build(continued, rest);
+  const auto goes_on = [&](FeatureBuilder& builder) {
+    return builder.state() == state && build(builder, rest) == rows && builder.state() == continued.state();
+  };
+
+  SUBCASE("assigned to one that is warm with other bars") {
+    FeatureBuilder target = after(others.view().subview(0, 300));
+    target = original;
+    CHECK(goes_on(target));
+    CHECK(goes_on(original));
+  }
+  SUBCASE("assigned to one of another spec") {
+    FeatureBuilder target(FeatureSpec::from_json(R"({"features": [{"name": "e", "op": "EMA"}]})"));
+    static_cast<void>(build(target, others.view().subview(0, 300)));
+    target = original;
+    CHECK(goes_on(target));
+    CHECK(goes_on(original));
+  }
+  SUBCASE("assigned to itself") {
+    FeatureBuilder& same = original;
+    original = same;
+    CHECK(goes_on(original));
+  }
+  SUBCASE("moved, while a vector grows, from place to place") {
+    std::vector<FeatureBuilder> builders;
+    for (int i = 0; i < 9; ++i) builders.push_back(original);
+    for (FeatureBuilder& builder : builders) CHECK(goes_on(builder));
+  }
+  SUBCASE("moved to one that is warm with other bars") {
+    FeatureBuilder target = after(others.view().subview(0, 300));
+    target = std::move(original);
+    CHECK(goes_on(target));
+  }
+  SUBCASE("swapped with another") {
+    FeatureBuilder other = after(others.view().subview(0, 300));
+    const auto other_state = other.state();
+    std::swap(original, other);
+    CHECK(original.state() == other_state);
+    CHECK(goes_on(other));
+    FeatureBuilder expected = after(others.view().subview(0, 300));
+    const BarsView later = others.view().subview(300, 100);
+    CHECK(build(original, later) == build(expected, later));
+  }
 }
 
 TEST_CASE("bars one by one give the rows of a block") {
