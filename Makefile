@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 SYMBOL ?= QQQ
 DAYS ?= 5
 FUZZ_SECONDS ?= 60
+BITS_REQUIRE ?=
 # A regular file stands for "the packages of this list are installed", so that a second run starts at once.
 INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_models.py -type f -not -path '*/__pycache__/*' -not -path '*/.mypy_cache/*')
@@ -22,12 +23,16 @@ install: $(INSTALLED)  ## Create .venv and install everything into it
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# The build's own needs come first, so that LibTorch is unpacked once and not again for an isolated build.
-$(VENV)/.needs: $(BIN)/python cmake/system_packages.sh
+# What builds the rooms without Torch.
+$(VENV)/.tools: $(BIN)/python cmake/system_packages.sh cmake/apt_install.sh
 	sh cmake/system_packages.sh
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet torch==2.13.0 'scikit-build-core>=0.10' 'pybind11>=2.13' 'nlohmann-json>=3.11' \
-	  'cmake>=3.25,<4' ninja
+	$(BIN)/python -m pip install --quiet 'cmake>=3.25,<4' ninja 'nlohmann-json>=3.11'
+	touch $@
+
+# The build's own needs come first, so that LibTorch is unpacked once and not again for an isolated build.
+$(VENV)/.needs: $(VENV)/.tools
+	$(BIN)/python -m pip install --quiet torch==2.13.0 'scikit-build-core>=0.10' 'pybind11>=2.13'
 	touch $@
 
 $(INSTALLED): $(VENV)/.needs $(SOURCES)
@@ -39,7 +44,7 @@ demo: install  ## Bars, training, backtest: make demo, or make demo BARS=file.cs
 
 test: ctest asan pytest  ## All tests
 
-ctest: $(VENV)/.needs
+ctest: $(VENV)/.tools
 	cmake --preset core --log-level=WARNING
 	cmake --build --preset core
 	ctest --preset core
@@ -47,13 +52,13 @@ ctest: $(VENV)/.needs
 pytest: install
 	$(BIN)/python -m pytest
 
-asan: $(VENV)/.needs  ## The C++ tests under the address and undefined-behaviour sanitizers (minutes)
+asan: $(VENV)/.tools  ## The C++ tests under the address and undefined-behaviour sanitizers (minutes)
 	cmake --preset asan --log-level=WARNING
 	cmake --build --preset asan --target sentio_tests fuzz_csv fuzz_spec fuzz_state
 	ctest --preset asan
 
 # What libFuzzer finds stays in build-fuzz/corpus, and the next run goes on from there.
-fuzz: $(VENV)/.needs  ## Fuzz each reader for FUZZ_SECONDS, with clang's libFuzzer if there is one
+fuzz: $(VENV)/.tools  ## Fuzz each reader for FUZZ_SECONDS, with clang's libFuzzer if there is one
 	cmake --preset asan -B build-fuzz --log-level=WARNING \
 	  $(if $(shell command -v clang++),-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
 	cmake --build build-fuzz --target fuzz_csv fuzz_spec fuzz_state
@@ -82,11 +87,11 @@ format: install  ## Format all code
 docs: install  ## Write docs/ops.md from the registry
 	$(BIN)/python docs/make_ops.py
 
-bits: $(VENV)/.needs  ## Compare the features' bits across compilers, flags and processors (minutes)
+bits: $(VENV)/.tools  ## Compare the features' bits across compilers, flags and processors (minutes)
 	sh cmake/bits_packages.sh
-	$(BIN)/python tests/bits/run.py
+	$(BIN)/python tests/bits/run.py --require='$(BITS_REQUIRE)'
 
-bits-golden: $(VENV)/.needs  ## Write tests/golden/bits.txt anew, after a feature was meant to change
+bits-golden: $(VENV)/.tools  ## Write tests/golden/bits.txt anew, after a feature was meant to change
 	$(BIN)/python tests/bits/run.py --renew
 
 bench: install  ## Time the engine and the CSV reader beside others (minutes), and write benchmarks/results.md

@@ -12,16 +12,23 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden" / "bits.txt"
 SPECS = [PROJECT / "configs" / "features" / f"{name}.json" for name in ("sentio_55", "sentio_55_levels")]
 BUILDS = PROJECT / "build-bits"
+HERE = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+"""This machine's processor; macOS has another name for it."""
 AARCH64 = ["--toolchain", "cmake/toolchains/aarch64-linux-gnu.cmake"]
 
 
 class Skipped(Exception):  # noqa: N818 - no error
     """What this machine lacks."""
+
+
+class Failed(Exception):  # noqa: N818 - a finding about one build, not of this program
+    """What does not build or run, and what it printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +38,7 @@ class Build:
     cc: str
     cxx: str
     flags: str
-    machine: str = platform.machine()
+    machine: str = HERE
     runner: tuple[str, ...] = ()
 
     @property
@@ -40,23 +47,26 @@ class Build:
 
     @property
     def runs_on(self) -> str:
-        return " ".join(self.runner) or f"this {platform.machine()}"
+        return " ".join(self.runner) or f"this {self.machine}"
+
+    @property
+    def crossing(self) -> bool:
+        return self.machine != HERE
 
 
 def builds() -> list[Build]:
     """Every compiler at both ends of optimisation, for any processor and for this one; then other processors."""
-    here = platform.machine()
-    plain = {"x86_64": "-march=x86-64", "aarch64": "-march=armv8-a"}.get(here, "")
+    plain = {"x86_64": "-march=x86-64", "aarch64": "-march=armv8-a"}.get(HERE, "")
     rows = [
         Build(cc=cc, cxx=cxx, flags=f"{optimisation} {processor}".strip())
         for cc, cxx in (("gcc", "g++"), ("clang", "clang++"))
         for optimisation in ("-O0", "-O3")
         for processor in (plain, "-march=native")
     ]
-    if here == "x86_64":
+    if HERE == "x86_64":
         # The program of the row above, on a processor of 2008: no AVX, whatever the engine finds out as it runs.
         rows.append(Build(cc="gcc", cxx="g++", flags=f"-O3 {plain}", runner=("qemu-x86_64", "-cpu", "Nehalem")))
-    if here != "aarch64":
+    if HERE != "aarch64":
         emulated = {"machine": "aarch64", "runner": ("qemu-aarch64",)}
         rows += [
             Build(cc="aarch64-linux-gnu-gcc", cxx="aarch64-linux-gnu-g++", flags="-O0", **emulated),
@@ -66,43 +76,58 @@ def builds() -> list[Build]:
     return rows
 
 
-def done(command: list[str]) -> str:
-    """What a command prints; its own words are shown where it fails."""
-    ran = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+def done(command: list[str], text: str = "") -> str:
+    """What a command that reads `text` prints.
+
+    Raises:
+        Failed: it ends with another code than 0.
+    """
+    ran = subprocess.run(command, cwd=PROJECT, input=text, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
-        sys.exit(f"{' '.join(command)}: ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
+        raise Failed(f"{' '.join(command)}: ended with {ran.returncode}\n{ran.stdout}{ran.stderr}")
     return ran.stdout
 
 
-def require_arm64_libraries() -> None:
-    missing = [name for name in ("libz.so", "libdate-tz.so") if not Path("/usr/lib/aarch64-linux-gnu", name).exists()]
-    if missing:
-        raise Skipped(f"no arm64 {', '.join(missing)}: cmake/bits_packages.sh installs them on Debian")
+def require_tools(build: Build) -> None:
+    """Raises Skipped where this machine lacks the compiler, a flag of it, the emulator or the libraries."""
+    for program in (build.cc, build.cxx, *build.runner[:1]):
+        if shutil.which(program) is None:
+            raise Skipped(f"{program} is not installed")
+    if build.crossing and not Path("/usr/lib/aarch64-linux-gnu/libz.so").exists():
+        raise Skipped("no arm64 libz.so: cmake/bits_packages.sh installs it on Debian")
+    target = ["--target=aarch64-linux-gnu"] if build.crossing and build.cxx == "clang++" else []
+    command = [build.cxx, *target, *build.flags.split()]
+    with TemporaryDirectory() as folder:
+        try:
+            done([*command, "-x", "c++", "-o", f"{folder}/trial", "-"], "#include <vector>\nint main() { return 0; }\n")
+        except Failed as failure:
+            why = next((line for line in str(failure).splitlines() if "error" in line), "it does not say why")
+            raise Skipped(f"{' '.join(command)} does not compile: {why}") from None
 
 
 def printed_by(build: Build) -> str:
     """Configures, builds and runs the program.
 
     Raises:
-        Skipped: this machine lacks the compiler, the emulator or the libraries.
+        Failed: one of these steps.
     """
-    for program in (build.cc, build.cxx, *build.runner[:1]):
-        if shutil.which(program) is None:
-            raise Skipped(f"{program} is not installed")
-    crossing = build.machine != platform.machine()
-    if crossing:
-        require_arm64_libraries()
     # The optimisation is the row's: a build type that is none of CMake's adds nothing of its own.
-    configure = ["cmake", "-S", ".", "-B", str(build.folder), "-G", "Ninja", "--log-level=WARNING", *AARCH64 * crossing]
-    configure += [f"-DCMAKE_C_COMPILER={build.cc}", f"-DCMAKE_CXX_COMPILER={build.cxx}", "-DCMAKE_BUILD_TYPE=Bits"]
-    done([*configure, f"-DCMAKE_CXX_FLAGS={build.flags} -DNDEBUG", "-DSENTIO_TORCH=OFF"])
+    configure = ["cmake", "-S", ".", "-B", str(build.folder), "-G", "Ninja", "--log-level=WARNING"]
+    configure += [*AARCH64 * build.crossing, f"-DCMAKE_C_COMPILER={build.cc}", f"-DCMAKE_CXX_COMPILER={build.cxx}"]
+    configure += ["-DCMAKE_BUILD_TYPE=Bits", f"-DCMAKE_CXX_FLAGS={build.flags} -DNDEBUG", "-DSENTIO_TORCH=OFF"]
+    done(configure)
     done(["cmake", "--build", str(build.folder), "--target", "sentio_bits"])
     return done([*build.runner, str(build.folder / "tests" / "bits" / "sentio_bits"), *map(str, SPECS)])
 
 
-def version_of(build: Build) -> str:
-    name = "clang" if "clang" in build.cxx else "gcc"
-    return f"{name} {done([build.cxx, '-dumpfullversion' if name == 'gcc' else '-dumpversion']).strip()}"
+def compiler_of(version_text: str) -> tuple[str, str]:
+    """Name and version, from what a compiler prints for --version: `g++` may be clang, as on macOS.
+
+    What stands in brackets is the packager's.
+    """
+    first = re.sub(r"\([^)]*\)", "", version_text.partition("\n")[0])
+    version = re.search(r"\d+(\.\d+)+", first)
+    return "clang" if "clang" in first else "gcc", version[0] if version else "?"
 
 
 def hashes(text: str) -> dict[str, str]:
@@ -120,35 +145,63 @@ def say(*cells: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--renew", action="store_true", help="write the golden hashes anew, by gcc -O3")
-    renew = parser.parse_args().renew
-    os.chdir(PROJECT)
-    if renew:
-        first = next(b for b in builds() if b.cxx == "g++" and b.flags.startswith("-O3"))
+def renewed() -> int:
+    """Writes the golden hashes."""
+    first = next(b for b in builds() if b.cxx == "g++" and b.flags.startswith("-O3"))
+    try:
+        require_tools(first)
         GOLDEN.write_text(printed_by(first))
-        return 0
+    except (Skipped, Failed) as reason:
+        sys.exit(str(reason))
+    return 0
 
+
+def compared(required: list[str]) -> int:
+    """Prints the table; the exit code."""
     expected = hashes(GOLDEN.read_text())
     say("machine", "compiler", "flags", "run by", *(path.stem for path in SPECS), "all hashes")
     say(*["---"] * (5 + len(SPECS)))
-    ran = wrong = 0
+    ran, faults, compilers = 0, [], set()
     for build in builds():
         try:
-            found = hashes(printed_by(build))
+            require_tools(build)
         except Skipped as reason:
             say(build.machine, build.cxx, build.flags, build.runs_on, *("" for _ in SPECS), f"skipped: {reason}")
             continue
+        name, version = compiler_of(done([build.cxx, "--version"]))
+        cells = build.machine, f"{name} {version}", build.flags, build.runs_on
+        try:
+            found = hashes(printed_by(build))
+        except Failed as failure:
+            say(*cells, *("" for _ in SPECS), "FAILED")
+            faults.append(str(failure))
+            continue
+        ran += 1
+        compilers.add(name)
         verdict = differences(found, expected)
-        ran, wrong = ran + 1, wrong + (verdict != "same")
-        digests = (found.get(path.stem, "")[:12] for path in SPECS)
-        say(build.machine, version_of(build), build.flags, build.runs_on, *digests, verdict)
-    if wrong:
-        sys.stderr.write(f"{wrong} of {ran} builds differ from tests/golden/bits.txt\n")
+        if verdict != "same":
+            faults.append(f"{' '.join(cells)}: differs from tests/golden/bits.txt")
+        say(*cells, *(found.get(path.stem, "")[:12] for path in SPECS), verdict)
     if ran < 2:
-        sys.stderr.write(f"two builds are needed for a comparison, found {ran}: see cmake/bits_packages.sh\n")
-    return int(wrong > 0 or ran < 2)
+        faults.append(f"two builds are needed for a comparison, found {ran}: see cmake/bits_packages.sh")
+    faults += [f"{name} must be among the compilers, and did not run" for name in required if name not in compilers]
+    if len(compilers) == 1:
+        sys.stderr.write(f"note: only {compilers.pop()} ran, so no two compilers were compared\n")
+    for fault in faults:
+        sys.stderr.write(f"{fault}\n")
+    return int(len(faults) > 0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--renew", action="store_true", help="write the golden hashes anew, by gcc -O3")
+    parser.add_argument("--require", default="", metavar="NAME,NAME", help="fail unless these ran: gcc,clang")
+    arguments = parser.parse_args()
+    required = [name for name in arguments.require.split(",") if name]
+    if unknown := [name for name in required if name not in ("gcc", "clang")]:
+        parser.error(f"--require takes gcc and clang, found {', '.join(unknown)}")
+    os.chdir(PROJECT)
+    return renewed() if arguments.renew else compared(required)
 
 
 if __name__ == "__main__":
