@@ -33,3 +33,20 @@ def test_a_page_that_is_out_of_date_is_noticed_and_left_alone(page: "str | None"
 def test_the_op_page_has_one_section_an_op() -> None:
     text = (PROJECT / "docs" / "ops.md").read_text()
     assert re.findall(r"^### (.*)$", text, re.MULTILINE) == [op["name"] for op in ops()]
+
+
+def test_the_table_of_platforms_has_the_golden_hashes() -> None:
+    golden = dict(
+        reversed(line.split("  ", 1)) for line in (PROJECT / "tests" / "golden" / "bits.txt").read_text().splitlines()
+    )
+    page = (PROJECT / "docs" / "platforms.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in re.findall(r"^\|.*\|$", page, re.MULTILINE)
+    ]
+    specs = slice(rows[0].index("run by") + 1, rows[0].index("all hashes"))
+    digits = [golden[name][:12] for name in rows[0][specs]]
+    compared = [row for row in rows[2:] if not row[-1].startswith("skipped")]
+    assert len(digits) == 2
+    assert len(compared) >= 2
+    for row in compared:
+        assert (row[specs], row[-1]) == (digits, "same"), f"run make bits, and put its table into the page: {row}"
