@@ -115,24 +115,33 @@ def bits(x: Float32) -> npt.NDArray[np.uint32]:
     return np.ascontiguousarray(x).view(np.uint32)
 
 
-def in_double(features: list[Feature], bars: Bars) -> dict[str, Float64]:
-    """The features before their rounding to float32, to about 2^-48, NaN until they are defined; each of shape [n].
+def split(*names: str, parts: Literal[2, 3]) -> list[Feature]:
+    """`parts` emitted features for each of `names`, float32 that add up to its double: two to about 2^-48, three to
+    all its 53 bits, which one float32 would hide.
 
-    The matrix is float32, so the spec's own arithmetic splits each value into two float32 (Veltkamp 1968): with
-    C = 2^29 + 1, high = C x - (C x - x) keeps 24 bits of x, and low = x - high is exact.
+    Veltkamp 1968: with C = 2^29 + 1, C x - (C x - x) is x rounded to 24 bits, and what is left of x, 29 bits and then
+    5, is exact.
     """
     constant = 2.0**29 + 1
-    parts: list[Feature] = [{"name": "veltkamp", "op": "CLIP", "low": constant, "high": constant, "emit": False}]
-    for feature in features:
-        name = feature["name"]
-        parts += [
-            {**feature, "emit": False},
-            {"name": f"{name}.scaled", "op": "MUL", "sources": [name, "veltkamp"], "emit": False},
-            {"name": f"{name}.rest", "op": "SUB", "sources": [f"{name}.scaled", name], "emit": False},
-            {"name": f"{name}.high", "op": "SUB", "sources": [f"{name}.scaled", f"{name}.rest"]},
-            {"name": f"{name}.low", "op": "SUB", "sources": [name, f"{name}.high"]},
-        ]
-    spec = spec_of(*parts)
+    features: list[Feature] = [{"name": "veltkamp", "op": "CLIP", "low": constant, "high": constant, "emit": False}]
+    for name in names:
+        rest = name
+        for i in range(1, parts):
+            times, less, part, left = (f"{name}.{what}{i}" for what in ("times", "less", "part", "left"))
+            features += [
+                {"name": times, "op": "MUL", "sources": [rest, "veltkamp"], "emit": False},
+                {"name": less, "op": "SUB", "sources": [times, rest], "emit": False},
+                {"name": part, "op": "SUB", "sources": [times, less]},
+                {"name": left, "op": "SUB", "sources": [rest, part], "emit": i == parts - 1},
+            ]
+            rest = left
+    return features
+
+
+def in_double(features: list[Feature], bars: Bars) -> dict[str, Float64]:
+    """The features before their rounding to float32, to about 2^-48, NaN until they are defined; each of shape [n]."""
+    hidden = [{**feature, "emit": False} for feature in features]
+    spec = spec_of(*hidden, *split(*(feature["name"] for feature in features), parts=2))
     matrix = built(spec, bars).astype(np.float64)
     values = {}
     for i, feature in enumerate(features):

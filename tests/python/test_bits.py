@@ -8,7 +8,7 @@ import mpmath
 import numpy as np
 import numpy.typing as npt
 import pytest
-from market_bars import LEVELS_55, MINUTE_NS, PROJECT, SPEC_55, Float64, built, spec_of
+from market_bars import LEVELS_55, MINUTE_NS, PROJECT, SPEC_55, Float64, built, spec_of, split
 from sentio_features import Bars, FeatureBuilder, FeatureSpec
 
 GOLDEN = dict(
@@ -101,26 +101,12 @@ def test_python_in_one_block_has_the_bits_of_cpp_in_pieces(path: Path, bars: Bar
 
 
 def engine_log(x: Float64) -> Float64:
-    """The engine's logarithm to its last bit; x within the limits of prices.
-
-    LOGRET from a close of 1 to a close of x, as three float32 that add up to the double: with C = 2^29 + 1,
-    C v - (C v - v) is v rounded to 24 bits, and what is left of v is exact (Veltkamp 1968).
-    """
+    """The engine's logarithm to its last bit: LOGRET from a close of 1 to a close of x, within the limits of prices."""
     close = np.ones(2 * len(x))
     close[1::2] = x
     ts = MINUTE_NS * np.arange(1, 2 * len(x) + 1)
-    splitter = {"name": "splitter", "op": "CLIP", "source": "close", "low": 2.0**29 + 1, "high": 2.0**29 + 1}
-    parts = [{**splitter, "emit": False}, {"name": "v", "op": "LOGRET", "source": "close", "emit": False}]
-    rest = "v"
-    for step in ("1", "2"):
-        parts += [
-            {"name": f"scaled{step}", "op": "MUL", "sources": [rest, "splitter"], "emit": False},
-            {"name": f"excess{step}", "op": "SUB", "sources": [f"scaled{step}", rest], "emit": False},
-            {"name": f"high{step}", "op": "SUB", "sources": [f"scaled{step}", f"excess{step}"]},
-            {"name": f"rest{step}", "op": "SUB", "sources": [rest, f"high{step}"], "emit": step == "2"},
-        ]
-        rest = f"rest{step}"
-    high, middle, low = built(spec_of(*parts), Bars(ts, close, close, close, close, close))[1::2].astype(np.float64).T
+    spec = spec_of({"name": "v", "op": "LOGRET", "source": "close", "emit": False}, *split("v", parts=3))
+    high, middle, low = built(spec, Bars(ts, close, close, close, close, close))[1::2].astype(np.float64).T
     return high + (middle + low)
 
 

@@ -12,7 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_bars import LEVELS_55, REGIMES, SPEC_55, Feature, Float32, bits, document, market, op_named, real_bars
+from market_bars import (
+    LEVELS_55,
+    REGIMES,
+    SPEC_55,
+    Feature,
+    Float32,
+    bits,
+    document,
+    market,
+    op_named,
+    real_bars,
+    split,
+)
 from reference import logarithm, session, windows
 from reference.column import Bars as PlainBars
 from reference.column import Column, bars_of
@@ -49,30 +61,6 @@ def check_equal(spec: dict[str, Any], bars: Bars, plain_bars: PlainBars | None =
         )
 
 
-def in_three_parts(name: str) -> list[Feature]:
-    """Three float32 that add up to all 53 bits of a feature's double, emitted: the rounding to float32 would hide in
-    nearly every cell that two sums were added up in different orders.
-
-    Veltkamp, 1968: with C = 2^29 + 1, C x - (C x - x) is x rounded to 24 bits. Taken off, 29 bits are left, then 5.
-    """
-
-    def rounded(source: str, target: str) -> list[Feature]:
-        return [
-            {"name": f"{target}.times", "op": "MUL", "sources": [source, "veltkamp"], "emit": False},
-            {"name": f"{target}.less", "op": "SUB", "sources": [f"{target}.times", source], "emit": False},
-            {"name": target, "op": "SUB", "sources": [f"{target}.times", f"{target}.less"]},
-        ]
-
-    constant = 2.0**29 + 1
-    return [
-        {"name": "veltkamp", "op": "CLIP", "low": constant, "high": constant, "emit": False},
-        *rounded(name, "upper"),
-        {"name": "rest", "op": "SUB", "sources": [name, "upper"], "emit": False},
-        *rounded("rest", "middle"),
-        {"name": "lower", "op": "SUB", "sources": ["rest", "middle"]},
-    ]
-
-
 # --- each op ---
 
 
@@ -83,7 +71,7 @@ def test_the_reference_knows_every_op() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_an_op_has_the_bits_of_the_reference(case: Case) -> None:
-    spec = document(*case.features, *in_three_parts("x"), pad=PAD)
+    spec = document(*case.features, *split("x", parts=3), pad=PAD)
     bars_needed = max(BLOCK + 44, case.spec.warmup + 120)
     for regime in REGIMES:
         check_equal(spec, *both_markets(1, -(-bars_needed // 100) * 100, regime))  # in hundreds, for few kinds of bars
@@ -101,7 +89,7 @@ def test_an_op_without_parameters_has_the_defaults_of_the_reference(op: str) -> 
 @pytest.mark.parametrize("form", ["level", "relative", "per_close", "per_volume"])
 @pytest.mark.parametrize("source", ["open", "high", "low", "close", "volume", "hl2", "hlc3", "ohlc4", "logret"])
 def test_a_source_in_each_form_has_the_bits_of_the_reference(source: str, form: str) -> None:
-    features: list[Feature] = [{"name": "x", "op": "IDENT", "source": source, "as": form}, *in_three_parts("x")]
+    features: list[Feature] = [{"name": "x", "op": "IDENT", "source": source, "as": form}, *split("x", parts=3)]
     for regime in REGIMES:
         check_equal(document(*features, pad=PAD), *both_markets(3, 100, regime))
 
@@ -135,7 +123,7 @@ def test_an_op_has_the_bits_of_the_reference_at_the_limits(op: str) -> None:
                 {"name": "x", "op": op, **dict(params), **given},
                 # What float32 cannot hold, brought to where it can.
                 {"name": "scaled", "op": "DIV", "sources": ["x", "power_4"]},
-                *in_three_parts("x"),
+                *split("x", parts=3),
             ]
             for seed in (1, 2):
                 check_equal(document(*features, pad=PAD), *both_markets(seed, 120, "extremes"))
@@ -162,7 +150,7 @@ TIMES = {
 def test_a_session_op_has_the_bits_of_the_reference(op: str, times: str, calendar: str) -> None:
     bars = market(5, len(TIMES[times]), "flat")
     bars = Bars(np.array(TIMES[times]), bars.open, bars.high, bars.low, bars.close, bars.volume)
-    check_equal(document({"name": "x", "op": op, "calendar": calendar}, *in_three_parts("x")), bars)
+    check_equal(document({"name": "x", "op": op, "calendar": calendar}, *split("x", parts=3)), bars)
 
 
 def test_volatility_of_log_returns_by_any_name_has_the_bits_of_the_reference() -> None:
@@ -270,7 +258,7 @@ def random_spec(draw: st.DrawFn) -> dict[str, Any]:
     for i in range(draw(st.integers(1, 6))):
         features.append(draw(random_feature(f"f{i}", [feature["name"] for feature in features])))
     features[-1]["emit"] = True
-    features += in_three_parts(features[-1]["name"])
+    features += split(features[-1]["name"], parts=3)
     emit_from = draw(st.none() | st.integers(0, 40))
     return document(
         *features,

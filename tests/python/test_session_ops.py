@@ -7,13 +7,12 @@ import math
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from fractions import Fraction
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import mpmath
 import numpy as np
 import pytest
-from market_bars import MINUTE_NS, Float64, bits, built, market, op_named, real_bars, spec_of
+from market_bars import MINUTE_NS, Float64, bits, built, market, op_named, real_bars, spec_of, split
 from sentio_features import Bars, FeatureBuilder, FeatureSpec, in_regular_hours, session_days, session_hours
 
 SECOND_NS = 1_000_000_000
@@ -62,22 +61,9 @@ def values(op: str, bars: Bars, calendar: str = "us_equity") -> Float64:
 
 
 def doubles(op: str, bars: Bars, calendar: str) -> Float64:
-    """The values before their rounding to float32, exactly: in three parts, split by Veltkamp's method with
-    C = 2^29 + 1, of which each is a float32."""
-    constant = 2.0**29 + 1
-    features: list[dict[str, Any]] = [
-        {"name": "c", "op": "CLIP", "low": constant, "high": constant, "emit": False},
-        {"name": "rest0", "op": op, "calendar": calendar, "emit": False},
-    ]
-    for i in range(3):
-        rest = f"rest{i}"
-        features += [
-            {"name": f"scaled{i}", "op": "MUL", "sources": [rest, "c"], "emit": False},
-            {"name": f"lower{i}", "op": "SUB", "sources": [f"scaled{i}", rest], "emit": False},
-            {"name": f"part{i}", "op": "SUB", "sources": [f"scaled{i}", f"lower{i}"]},
-            {"name": f"rest{i + 1}", "op": "SUB", "sources": [rest, f"part{i}"], "emit": False},
-        ]
-    parts = built(spec_of(*features), bars).astype(np.float64)
+    """The values before their rounding to float32, exactly."""
+    spec = spec_of({"name": "x", "op": op, "calendar": calendar, "emit": False}, *split("x", parts=3))
+    parts = built(spec, bars).astype(np.float64)
     total: Float64 = parts[:, 0] + (parts[:, 1] + parts[:, 2])
     return total
 
