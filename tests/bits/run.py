@@ -16,7 +16,11 @@ from tempfile import TemporaryDirectory
 
 PROJECT = Path(__file__).resolve().parents[2]
 GOLDEN = PROJECT / "tests" / "golden" / "bits.txt"
-SPECS = [PROJECT / "configs" / "features" / f"{name}.json" for name in ("sentio_55", "sentio_55_levels")]
+SPECS = [
+    PROJECT / "configs" / "features" / "sentio_55.json",
+    PROJECT / "configs" / "features" / "sentio_55_levels.json",
+    PROJECT / "tests" / "bits" / "other_ops.json",  # what the 55 do not use, session ops among it
+]
 BUILDS = PROJECT / "build-bits"
 HERE = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
 """This machine's processor; macOS has another name for it."""
