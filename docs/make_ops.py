@@ -55,8 +55,8 @@ product or quotient goes beyond 1e100. `ln` is the engine's own, with an error o
 **Warm-up** is the first bar at which the value is defined; bars count from 0. **Settle** is the first bar at which the
 start of the data no longer shows in the float32 value: a run that began that much earlier has the bits of one that
 began long ago. Settle is stated for bars as markets have them; a mean that has seen a price some 10^7 times its present
-one takes longer, and a ratio of two means that both fade, as in RSI while no price changes, keeps where they began until
-they have faded to nothing.
+one takes longer, and a ratio of two means that both fade, as in RSI while no price changes, keeps where they began
+until they have faded to nothing.
 
 A **window** op depends on the values in its window and on nothing else, wherever the run began: its warm-up and its
 settle are the same. A **recursive** op depends on all bars since the start.
