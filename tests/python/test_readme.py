@@ -82,4 +82,8 @@ def test_the_python_of_readme_runs(copy: Path) -> None:
 
 def test_the_links_of_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (PROJECT / target).exists(), target
+        path, _, heading = target.partition("#")
+        assert (PROJECT / path).exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", (PROJECT / path).read_text(), re.MULTILINE)
+            assert heading in [text.lower().replace(" ", "-") for text in headings], target
