@@ -15,4 +15,4 @@ add clang
 add qemu-user g++-aarch64-linux-gnu
 # Ubuntu keeps its arm64 packages on another server, which apt would have to be told of.
 grep -qx 'ID=debian' /etc/os-release || exit 0
-add zlib1g-dev:arm64
+add zlib1g-dev:arm64 libstdc++6:arm64

@@ -97,8 +97,9 @@ def require_tools(build: Build) -> None:
     for program in (build.cc, build.cxx, *build.runner[:1]):
         if shutil.which(program) is None:
             raise Skipped(f"{program} is not installed")
-    if build.crossing and not Path("/usr/lib/aarch64-linux-gnu/libz.so").exists():
-        raise Skipped("no arm64 libz.so: cmake/bits_packages.sh installs it on Debian")
+    for library in ("libz.so", "libstdc++.so.6") if build.crossing else ():
+        if not Path("/usr/lib/aarch64-linux-gnu", library).exists():
+            raise Skipped(f"no arm64 {library}: cmake/bits_packages.sh installs it on Debian")
     target = ["--target=aarch64-linux-gnu"] if build.crossing and build.cxx == "clang++" else []
     command = [build.cxx, *target, *build.flags.split()]
     with TemporaryDirectory() as folder:
