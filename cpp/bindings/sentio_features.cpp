@@ -128,12 +128,13 @@ py::array_t<float> output_for(std::size_t rows, int width, const py::object& out
   return array;
 }
 
+/// The bars of a Bars object were checked when it was made, and nothing changes them.
 py::array_t<float> build(FeatureBuilder& builder, BarsView bars, const py::object& out) {
   auto matrix = output_for(bars.size(), builder.spec().width(), out);
   const std::span<float> cells(matrix.mutable_data(), static_cast<std::size_t>(matrix.size()));
   {
     const py::gil_scoped_release release;
-    builder.build(bars, cells);
+    builder.build_checked(bars, cells);
   }
   return matrix;
 }
@@ -157,7 +158,9 @@ void restore(FeatureBuilder& builder, const py::bytes& state) {
 py::array_t<float> build_features_from_spec(const std::string& symbol, const Columns& columns,
                                             const std::string& json) {
   FeatureBuilder builder(FeatureSpec::from_json(json, symbol + " feature spec"));
-  return build(builder, columns.view(), py::none());
+  const BarsView bars = columns.view();
+  sentio::require_valid(bars);
+  return build(builder, bars, py::none());
 }
 
 py::list op_list() {

@@ -132,11 +132,15 @@ void FeatureBuilder::wire() {
 }
 
 void FeatureBuilder::build(BarsView bars, std::span<float> out) {
+  require_valid(bars);
+  build_checked(bars, out);
+}
+
+void FeatureBuilder::build_checked(BarsView bars, std::span<float> out) {
   const auto width = static_cast<std::size_t>(spec_.width());
   if (out.size() != bars.size() * width)
     throw std::invalid_argument("out must hold " + std::to_string(bars.size()) + " x " + std::to_string(width) +
                                 " values, found " + std::to_string(out.size()));
-  require_valid(bars);
   if (last_ns_ && !bars.empty()) require_valid(bars[0], last_ns_);
 
   for (std::size_t done = 0; done < bars.size();) {
