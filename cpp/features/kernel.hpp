@@ -59,13 +59,16 @@ class Kernel {
 
 inline constexpr int kNever = 1 << 30;
 
+template <class T>
+concept LooksBack = requires(const T& t) { t.lookback(); } || requires(const T& t) { t.lookback(0); };
+
 /// A window formula: a pure function of pointers to the newest values, `x[0]`, with older ones at `x[-1]` and so on:
 /// `lookback(i)` of input i, or `lookback()` of each.
 template <class T>
-concept WindowFormula = requires(const T& t) {
+concept WindowFormula = LooksBack<T> && requires(const T& t) {
   { T::kInputs } -> std::convertible_to<int>;
   &T::at;
-} && (requires(const T& t) {{ t.lookback() } -> std::same_as<int>; } || requires(const T& t) {{ t.lookback(0) } -> std::same_as<int>; });
+};
 
 /// A recursive formula: takes each bar's values once. `memory` holds all that changes, in doubles only, so that its
 /// bytes are the formula's state.
