@@ -1,7 +1,7 @@
 """Loads a training configuration: command line over environment over file over defaults, each value with its origin."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,26 @@ class LoadedConfig:
         text = yaml.safe_dump(self.config.model_dump(), sort_keys=False, allow_unicode=True, width=10_000)
         if not with_origins:
             return text
+        # Each key, with the lines that its name and its value take: an origin stands at the end of the first.
         lines = text.splitlines()
         width = max(map(len, lines)) + 2
-        leaf_origins = iter(self.origins[key] for key in KEYS)
-        return "".join(
-            f"{line}\n" if line.endswith(":") else f"{line:<{width}}# {next(leaf_origins)}\n" for line in lines
-        )
+        marks = iter(_key_lines(self.config.model_dump(), prefix=""))
+        shown = []
+        for line in lines:
+            key = next(marks)
+            shown.append(f"{line:<{width}}# {self.origins[key]}\n" if key in self.origins else f"{line}\n")
+        return "".join(shown)
+
+
+def _key_lines(section: Mapping[str, Any], *, prefix: str) -> Iterator[str]:
+    """The dotted key of each line of a dumped document; an empty text for the further lines of a value."""
+    for name, value in section.items():
+        key = f"{prefix}{name}"
+        yield key
+        if key in SECTIONS:
+            yield from _key_lines(value, prefix=f"{key}.")
+        elif isinstance(value, dict):
+            yield from ("" for _ in value)
 
 
 def given_on_command_line(text: str) -> Given:
@@ -152,15 +166,21 @@ def _did_you_mean(written: str) -> str:
 def _describe(error: ValidationError, *, given: Mapping[str, Given], source: str) -> str:
     """One line about the first problem, with the place of the value that caused it."""
     # A wrong value comes before a missing one: it is what the user has just written.
-    problem = min(error.errors(), key=lambda each: each["type"] == "missing")
+    problem = min(error.errors(), key=lambda each: each["type"].startswith("missing"))
     key = ".".join(str(part) for part in problem["loc"])
     what = _problem_text(problem)
     if key in given:
         return f"{given[key].place}: {what}"
+    # One value of a mapping, such as data.files.SPY.
+    outer, _, name = key.removesuffix(".[key]").rpartition(".")
+    if outer in given:
+        return f"{given[outer].place}.{name}: {what}"
     # A rule over several keys: place it at the last one that was given.
     inside = [item for item in given.values() if item.key.startswith(f"{key}.")]
     place = inside[-1].origin if inside and problem["type"] != "missing" else source
     flat = next((name for name, dotted in FLAT_KEYS.items() if dotted == key), None)
+    if what.startswith(f"{key}."):  # a rule that names the key that it is about
+        return f"{place}: {what}"
     return f"{place}: {key}{f' (or {flat})' if flat else ''}: {what}"
 
 

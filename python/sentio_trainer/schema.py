@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from pydantic_core import PydanticCustomError
+
 from sentio_trainer.paths import portable_path
 
 
@@ -19,6 +21,10 @@ def _check_path(text: str, info: ValidationInfo) -> str:
 
 # A path kept relative to the project root, so that the document means the same on another machine.
 ProjectPath = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
+
+
+# A name that fits into a file name and a table.
+Symbol = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 def _check_costs(text: str, info: ValidationInfo) -> str:
@@ -56,8 +62,11 @@ class SplitConfig(Section):
 
 
 class DataConfig(Section):
-    symbol: str = Field(min_length=1, description="what is traded; written into the artifact")
-    bars_csv: ProjectPath = Field(description="bars, CSV or CSV.gz")
+    symbol: str | None = Field(default=None, min_length=1, description="what is traded; written into the artifact")
+    bars_csv: ProjectPath | None = Field(default=None, description="its bars: CSV, CSV.gz or Parquet")
+    files: dict[Symbol, ProjectPath] = Field(
+        default={}, description="several symbols, in place of symbol and bars_csv: each with its bars"
+    )
     on_bad_bar: Literal["refuse", "skip"] = Field(
         default="refuse", description="what a bar that is not valid does to the run"
     )
@@ -65,9 +74,33 @@ class DataConfig(Section):
     hours: Literal["all", "regular"] = Field(
         default="all", description="rows to learn from; features always see all bars"
     )
-    max_gap: int = Field(default=5, ge=1, description="longest hole, in bars, that a label may span")
+    max_gap: int = Field(default=5, ge=1, description="longest hole, in bars, that a label or a window may span")
     cache_dir: ProjectPath = Field(default="artifacts/.cache", description="feature matrices, kept by content")
     split: SplitConfig = SplitConfig()
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Each symbol and the file of its bars."""
+        if self.files:
+            return dict(self.files)
+        assert self.symbol is not None  # validated below
+        assert self.bars_csv is not None
+        return {self.symbol: self.bars_csv}
+
+    @model_validator(mode="after")
+    def _one_symbol_or_several(self) -> "DataConfig":
+        single = {"symbol": self.symbol, "bars_csv": self.bars_csv}
+        given = [name for name, value in single.items() if value is not None]
+        if self.files and given:
+            raise ValueError(f"give either files or symbol and bars_csv, found files and {' and '.join(given)}")
+        if not self.files and len(given) < len(single):
+            missing = next(name for name in single if name not in given)
+            raise PydanticCustomError(
+                "missing_source",
+                "data.{name} (or {name}): is missing; several symbols are given as data.files",
+                {"name": missing},
+            )
+        return self
 
 
 class FeaturesConfig(Section):
@@ -99,19 +132,49 @@ class LabelConfig(Section):
 
 
 class ModelConfig(Section):
+    kind: Literal["mlp", "transformer"] = Field(default="mlp", description="reads one row, or a sequence of rows")
     hidden: int = Field(default=128, ge=1, description="width of each hidden layer")
-    layers: int = Field(default=2, ge=1, le=32, description="hidden layers")
+    layers: int = Field(default=2, ge=1, le=32, description="hidden layers; transformer: blocks")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of hidden units silenced in training")
     clip: float = Field(default=8.0, gt=0, description="inputs are clipped at this many standard deviations")
+    sequence_length: int = Field(
+        default=32, ge=2, le=4096, description="transformer: rows of a window, the last one's among them"
+    )
+    heads: int = Field(default=4, ge=1, description="transformer: attention heads; they divide the width")
+    feedforward: int = Field(default=4, ge=1, le=64, description="transformer: widths of a block's inner layer")
+    causal: bool = Field(default=False, description="transformer: whether a row attends to earlier rows alone")
+
+    @property
+    def window(self) -> int:
+        """Rows that one forecast reads."""
+        return self.sequence_length if self.kind == "transformer" else 1
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> "ModelConfig":
+        if self.kind == "transformer" and self.hidden % self.heads:
+            raise ValueError(f"heads must divide hidden, found {self.heads} and {self.hidden}")
+        return self
 
 
 class TrainingConfig(Section):
     trainer: str = Field(default="tfa", description="which trainer of sentio_trainer.trainers runs")
-    batch_size: int = Field(default=8192, ge=1, description="rows of one step, at most")
+    batch_size: int = Field(default=8192, ge=1, description="rows of one batch, at most; in each process")
+    accumulate: int = Field(default=1, ge=1, description="batches whose gradients make one step")
     epochs: int = Field(default=10, ge=1, description="passes over the training rows, at most")
+    max_steps: int | None = Field(default=None, ge=1, description="steps after which training stops; none: no limit")
     lr: float = Field(default=1e-3, gt=0, description="AdamW's highest learning rate")
     warmup: float = Field(default=0.1, ge=0, lt=1, description="share of the steps over which the learning rate rises")
     weight_decay: float = Field(default=0.01, ge=0, description="AdamW's decoupled weight decay")
+    max_grad_norm: float | None = Field(
+        default=1.0, gt=0, description="gradients are scaled down to this norm; none: not clipped"
+    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="objective direction: moves targets to 1/2")
+    weighting: Literal["move", "class", "none"] = Field(
+        default="move", description="objective direction: samples weigh as their move, their direction's rarity, or 1"
+    )
+    ema: float = Field(
+        default=0.0, ge=0, lt=1, description="decay a step of an average of the weights that is used; 0: none"
+    )
     monitor: Literal["loss", "auc", "ic", "rank_ic"] = Field(
         default="loss", description="validation metric that picks an epoch"
     )
@@ -120,10 +183,18 @@ class TrainingConfig(Section):
     device: str = Field(
         default="auto", description="auto (cuda, mps or cpu, the first that is there) or a torch device"
     )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto", description="of the network's arithmetic; auto: bf16 or fp16 on cuda and mps, fp32 on cpu"
+    )
+    compile: Literal["auto", "on", "off"] = Field(default="auto", description="torch.compile; auto: on cuda alone")
     num_workers: int = Field(
         default=2, ge=0, le=256, description="threads that read batches ahead; 0 reads in between steps"
     )
     prefetch_factor: int = Field(default=4, ge=1, le=1024, description="batches that each of these threads keeps ready")
+    checkpoint_steps: int | None = Field(
+        default=None, ge=1, description="steps between checkpoints; none: one after each epoch"
+    )
+    keep_last: int = Field(default=2, ge=1, description="checkpoints that are kept, the best one's aside")
 
 
 class DecisionConfig(Section):
@@ -149,15 +220,38 @@ class DecisionConfig(Section):
         return self
 
 
+class CrossValidationConfig(Section):
+    """What `sentio validate` does: many splits, a training for each."""
+
+    scheme: Literal["walk_forward", "purged_k_fold", "combinatorial_purged"] = Field(
+        default="walk_forward", description="how samples are split again and again"
+    )
+    window: Literal["anchored", "rolling"] = Field(
+        default="anchored", description="walk_forward: learn from all known samples, or from the latest alone"
+    )
+    train: float = Field(default=0.5, gt=0, lt=1, description="walk_forward: share of the samples learned from first")
+    folds: int = Field(default=6, ge=2, description="folds; walk_forward: blocks that the rest is tested in")
+    test_folds: int = Field(default=2, ge=1, description="combinatorial_purged: folds tested at a time")
+    embargo: int = Field(default=60, ge=0, description="bars left out between what is learned and what is tested")
+
+
 class EvaluationConfig(Section):
     costs: Costs = Field(default="us_equity", description="cost model, by name or as a JSON file")
     standard_errors: float = Field(
         default=2.0, gt=0, description="distance from zero that an IC needs to count as an edge"
     )
+    cross_validation: CrossValidationConfig = CrossValidationConfig()
 
 
 class TrackingConfig(Section):
     progress: bool = Field(default=True, description="a progress bar, where standard error is a terminal")
+    runs_dir: ProjectPath = Field(default="runs", description="where each training keeps its log and checkpoints")
+    log_steps: int = Field(default=10, ge=1, description="steps between two lines of metrics.jsonl")
+    plot: bool = Field(default=True, description="training.png in the run folder, where matplotlib is installed")
+    tensorboard: bool = Field(default=False, description="write TensorBoard events [extra track]")
+    wandb: Literal["off", "offline", "online"] = Field(default="off", description="Weights & Biases [extra track]")
+    mlflow: str | None = Field(default=None, description="MLflow tracking URI or folder [extra track]")
+    project: str = Field(default="sentio", min_length=1, description="name of the project in Weights & Biases, MLflow")
 
 
 class ExportConfig(Section):
