@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-
 from pydantic_core import PydanticCustomError
 
 from sentio_trainer.paths import portable_path
