@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sentio_trainer.bars import Float64
+from sentio_trainer.bars import Float64, Int64
 from sentio_trainer.cache import CHUNK_ROWS, Float32
-from sentio_trainer.dataset import Moments, Rows
-from sentio_trainer.splits import Part
+from sentio_trainer.goal import Goal
+from sentio_trainer.moments import Moments
+from sentio_trainer.rows import RowSet
 
 # Of squared coefficients of normalised features: keeps columns that repeat each other apart, and is nothing beside
 # the thousands of rows that a training period has.
@@ -27,12 +28,12 @@ class LogisticRegression:
     moments: Moments
     clip: float
 
-    def logits(self, x: Float32, rows: slice) -> Float64:
-        """Of a range of rows, shape [rows]."""
+    def logits(self, x: Float32, rows: Int64) -> Float64:
+        """Of these rows of a matrix, shape [rows]."""
         parts = [
-            _normalised(x[begin : min(begin + CHUNK_ROWS, rows.stop)], self.moments, self.clip)
+            _normalised(x[rows[begin : begin + CHUNK_ROWS]], self.moments, self.clip)
             @ torch.from_numpy(self.coefficients)
-            for begin in range(rows.start, rows.stop, CHUNK_ROWS)
+            for begin in range(0, len(rows), CHUNK_ROWS)
         ]
         logits: Float64 = torch.cat(parts).numpy()
         return logits
@@ -43,47 +44,53 @@ def last_sign(last_return: Float64) -> Float64:
     return np.sign(last_return)
 
 
-def up_share(forward_return: Float64) -> float:
+def up_share(forward_return: Float64, rows: RowSet) -> float:
     """How often a price that moved rose: what knows nothing of a bar forecasts; one half where none moved."""
-    moved = forward_return[forward_return != 0.0]
-    return float(np.mean(moved > 0.0)) if len(moved) else 0.5
+    rises = moves = 0
+    for chunk in rows.chunks(CHUNK_ROWS):
+        returns = forward_return[chunk][rows.usable[chunk]]
+        rises += int(np.count_nonzero(returns > 0.0))
+        moves += int(np.count_nonzero(returns))
+    return rises / moves if moves else 0.5
 
 
-def fit_logistic(rows: Rows, part: Part, moments: Moments, *, clip: float) -> LogisticRegression:
-    """Learns the sign of the target from the usable rows of `part`, weighted as the model's loss weights them.
+def fit_logistic(
+    x: Float32, learned: Float64, training: RowSet, goal: Goal, moments: Moments, *, clip: float
+) -> LogisticRegression:
+    """Learns the sign of the label from the rows of `training`, weighted as the model's loss weights them.
 
     Each step uses the largest curvature that the loss can have, p (1 - p) = 1/4, so that one inversion does for
     all of them and no step can make the loss worse: Böhning & Lindsay, Annals of the Institute of Statistical
     Mathematics 40, 1988. Where directions are nearly a coin's, as here, that is nearly Newton's method. The rows are
     read in chunks and never held as a whole.
     """
-    width = rows.x.shape[1]
+
+    def chunks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Features with a column of ones, 1 where the label is a rise, and weights."""
+        for rows in training.chunks(CHUNK_ROWS):
+            usable = training.usable[rows]
+            labels = learned[rows][usable]
+            _, weight = goal(labels)
+            up = torch.from_numpy(labels > 0.0)
+            yield _normalised(x[rows][usable], moments, clip), up.double(), torch.from_numpy(weight).double()
+
+    width = x.shape[1]
     ridge = torch.full((width + 1,), RIDGE, dtype=torch.float64)
     ridge[-1] = 0.0  # the intercept is free
     bound = torch.diag(ridge)
-    for z, _, weight in _chunks(rows, part, moments, clip):
+    for z, _, weight in chunks():
         bound += (z * (0.25 * weight)[:, None]).T @ z
     inverse = torch.linalg.inv(bound)
     coefficients = torch.zeros_like(ridge)
     for _ in range(_PASSES):
         gradient = -ridge * coefficients
-        for z, up, weight in _chunks(rows, part, moments, clip):
+        for z, up, weight in chunks():
             gradient += z.T @ (weight * (up - torch.sigmoid(z @ coefficients)))
         change = inverse @ gradient
         coefficients += change
         if float(change.abs().max()) < _TOLERANCE:
             break
     return LogisticRegression(coefficients=coefficients.numpy(), moments=moments, clip=clip)
-
-
-def _chunks(rows: Rows, part: Part, moments: Moments, clip: float) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Features with a column of ones, 1 where the target is a rise, and weights, of the usable rows."""
-    for begin in range(part.begin, part.stop, CHUNK_ROWS):
-        chunk = slice(begin, min(begin + CHUNK_ROWS, part.stop))
-        usable = rows.usable[chunk]
-        z = _normalised(rows.x[chunk][usable], moments, clip)
-        up, weight = (torch.from_numpy(each[usable]) for each in (rows.target[chunk] > 0.0, rows.weight[chunk]))
-        yield z, up.double(), weight.double()
 
 
 def _normalised(x: Float32, moments: Moments, clip: float) -> Tensor:

@@ -119,13 +119,14 @@ def config_check(config: ConfigOption, set_: SetOption = None) -> None:
     """Check a configuration and the files that it names, without training."""
     loaded = _load(config, set_)
     from sentio_trainer.bars import load_bars
+    from sentio_trainer.samples import load_spec
     from sentio_trainer.trainers import find_trainer
-    from sentio_trainer.trainers.tfa import load_spec
 
     find_trainer(loaded.config.training.trainer)
     spec = load_spec(loaded)
-    file = load_bars(loaded.path(loaded.config.data.bars_csv), on_bad_bar=loaded.config.data.on_bad_bar)
-    typer.echo(f"{shown_path(config)}: in order; {len(file.bars):,} bars, {spec.width} features")
+    data = loaded.config.data
+    count = sum(len(load_bars(loaded.path(path), on_bad_bar=data.on_bad_bar).bars) for path in data.sources.values())
+    typer.echo(f"{shown_path(config)}: in order; {count:,} bars, {spec.width} features")
 
 
 @data_app.command("synth")

@@ -11,6 +11,7 @@ import numpy as np
 from sentio_features import Bars
 
 from sentio_trainer.bars import Float64, Int64
+from sentio_trainer.data_set import DataSet
 from sentio_trainer.schema import LabelConfig
 
 
@@ -21,6 +22,10 @@ class Labels:
     value: Float64  # what is learned; its sign is the direction, its size the weight of the sample
     forward_return: Float64  # return over the same window, dimensionless: what forecasts are correlated with
     end: Int64  # last bar of the window; the bar itself where the label is not known
+
+    def of(self, rows: slice) -> "Labels":
+        """Those of a range of rows, `end` counted from its first."""
+        return Labels(value=self.value[rows], forward_return=self.forward_return[rows], end=self.end[rows] - rows.start)
 
 
 def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int) -> Labels:
@@ -40,6 +45,25 @@ def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int) -> Labels:
         value=np.where(known, labels.value, np.nan),
         forward_return=np.where(known, labels.forward_return, np.nan),
         end=np.where(known, labels.end, np.arange(len(bars))),
+    )
+
+
+def label_set(data: DataSet, config: LabelConfig, *, max_gap: int) -> Labels:
+    """Labels of every row of a data set; `end` is a row number. No label reaches into another symbol."""
+    parts = [make_labels(data.bars(each.rows), config, max_gap=max_gap) for each in data.series]
+    return Labels(
+        value=np.concatenate([part.value for part in parts]),
+        forward_return=np.concatenate([part.forward_return for part in parts]),
+        end=np.concatenate([each.rows.start + part.end for each, part in zip(data.series, parts, strict=True)]),
+    )
+
+
+def learned_labels(data: DataSet, labels: Labels, config: LabelConfig, *, max_gap: int) -> Float64:
+    """What the model learns, shape [n]: the label itself, or for a regression the return in units of volatility."""
+    if config.objective == "direction":
+        return labels.value
+    return np.concatenate(
+        [scaled_return(data.bars(each.rows), labels.of(each.rows), config, max_gap=max_gap) for each in data.series]
     )
 
 

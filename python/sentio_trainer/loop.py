@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from sentio_trainer.bars import Float64
-from sentio_trainer.cache import CHUNK_ROWS, Float32
-from sentio_trainer.dataset import Batch, BlockBatches
+from sentio_trainer.bars import Float64, Int64
+from sentio_trainer.batches import Batch, Batches
+from sentio_trainer.cache import Float32
 from sentio_trainer.errors import ConfigError, SentioError
+from sentio_trainer.forecast import outputs
 from sentio_trainer.metrics import auc, correlation, rank_correlation
 from sentio_trainer.report import Report
 from sentio_trainer.schema import TrainingConfig
-from sentio_trainer.splits import Part
 
 # output [B, 1], target [B], weight [B] → the weighted mean loss
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -27,11 +27,11 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """Samples that are not learned from: the usable rows of one part, m of them."""
+    """Samples that are not learned from, m of them."""
 
     x: Float32  # [n, F], memory-mapped
-    part: Part
-    keep: np.ndarray[tuple[int], np.dtype[np.bool_]]  # [part's rows], which of them are usable
+    rows: Int64  # [m], the last row of each sample's window
+    window: int
     target: Float32  # [m]
     weight: Float32  # [m]
     forward_return: Float64  # [m]
@@ -91,20 +91,9 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def outputs(model: nn.Module, x: Float32, rows: slice, device: torch.device) -> Float64:
-    """The model's outputs for a range of rows, in evaluation mode, shape [rows]."""
-    model.eval()
-    parts = []
-    with torch.inference_mode():
-        for begin in range(rows.start, rows.stop, CHUNK_ROWS):
-            chunk = torch.from_numpy(np.array(x[begin : min(begin + CHUNK_ROWS, rows.stop)]))
-            parts.append(model(chunk.to(device))[:, 0].cpu().numpy().astype(np.float64))
-    return np.concatenate(parts)
-
-
 def fit(
     model: nn.Module,
-    batches: BlockBatches,
+    batches: Batches,
     validation: Held,
     loss: Loss,
     config: TrainingConfig,
@@ -159,7 +148,7 @@ def _learn(
     model.train()
     losses = []
     for batch in batches:
-        x, target, weight = (torch.from_numpy(array).to(device) for array in (batch.x, batch.target, batch.weight))
+        x, target, weight = (each.to(device) for each in (batch.x, batch.target, batch.weight))
         optimizer.zero_grad(set_to_none=True)
         batch_loss = loss(model(x), target, weight)
         batch_loss.backward()  # type: ignore[no-untyped-call]
@@ -197,7 +186,7 @@ def _validate(
     train_loss: float,
     began: float,
 ) -> Epoch:
-    output = outputs(model, held.x, held.part.rows, device)[held.keep]
+    output = outputs(model, held.x, held.rows, window=held.window, device=device)
     moved = held.forward_return != 0.0
     held_loss = loss(
         torch.from_numpy(output)[:, None],

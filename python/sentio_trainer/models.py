@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sentio_trainer.dataset import Moments
+from sentio_trainer.moments import Moments
 
 
 class Mlp(nn.Module):

@@ -8,7 +8,7 @@ Shapes: n samples, N folds, S splits, P backtest paths.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal
@@ -17,6 +17,7 @@ import numpy as np
 
 from sentio_trainer.bars import Bool, Float64, Int64
 from sentio_trainer.errors import DataError
+from sentio_trainer.rows import RowSet
 from sentio_trainer.schema import SplitConfig
 
 # Each split is a training. More than these are a slip, and merely counting them off could take for ever.
@@ -24,65 +25,78 @@ MAX_SPLITS: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """The rows `begin <= row < stop` that are marked in the split's `usable`."""
-
-    begin: int
-    stop: int
-
-    @property
-    def rows(self) -> slice:
-        return slice(self.begin, self.stop)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Split:
-    """Three ranges of rows, and which rows in them may be used. The bool per row keeps a split small on long data."""
+    """Rows to learn from, rows to choose by, and rows looked at once; all share one `usable`."""
 
-    train: Part
-    validation: Part
-    test: Part
-    usable: Bool  # shape [n]
-
-    def count(self, part: Part) -> int:
-        """Number of usable rows in `part`."""
-        return int(np.count_nonzero(self.usable[part.rows]))
-
-    def indices(self, part: Part) -> Int64:
-        """The usable rows of `part`, ascending."""
-        return part.begin + np.flatnonzero(self.usable[part.rows])
+    train: RowSet
+    validation: RowSet
+    test: RowSet
 
 
-def purged_split(end: Int64, eligible: Bool, config: SplitConfig) -> Split:
-    """Cuts the rows from the first eligible one on by the configured shares.
+def purged_split(time_ns: Int64, series: Sequence[slice], end: Int64, eligible: Bool, config: SplitConfig) -> Split:
+    """Cuts the rows from each symbol's first eligible one on by the configured shares, at one time for all symbols.
 
     A row is purged where its label ends at or after the border that follows it; the embargo leaves out that many rows
-    after each border as well. So no label of an earlier part looks at a bar that a later part uses.
+    of each symbol after each border as well. So no label of an earlier part looks at a bar that a later part uses.
 
     Args:
-        end: last bar of each row's label, shape [n].
+        time_ns: of each row, ascending within a symbol, shape [n].
+        series: the rows of each symbol.
+        end: last row of each row's label, shape [n].
         eligible: rows with features and a label, shape [n].
 
     Raises:
         DataError: a part is left without rows.
     """
-    n = len(end)
-    first = int(np.argmax(eligible)) if eligible.any() else n
-    borders = [first + round(share * (n - first)) for share in (config.train, config.train + config.validation)]
-    train = Part(begin=first, stop=borders[0])
-    validation = Part(begin=min(borders[0] + config.embargo, borders[1]), stop=borders[1])
-    test = Part(begin=min(borders[1] + config.embargo, n), stop=n)
-
-    usable = np.zeros(n, dtype=np.bool_)
-    for name, part in (("train", train), ("validation", validation), ("test", test)):
-        usable[part.rows] = eligible[part.rows] & (end[part.rows] < part.stop)
-        if not usable[part.rows].any():
+    starts = [_first_marked(eligible, rows) for rows in series]
+    total = sum(rows.stop - start for rows, start in zip(series, starts, strict=True))
+    shares = (config.train, config.train + config.validation)
+    times = [_time_of_row(time_ns, series, starts, round(share * total)) for share in shares]
+    usable = np.zeros(len(end), dtype=np.bool_)
+    parts: dict[str, list[slice]] = {"train": [], "validation": [], "test": []}
+    for rows, start in zip(series, starts, strict=True):
+        first, second = (rows.start + int(np.searchsorted(time_ns[rows], time)) for time in times)
+        first, second = max(first, start), max(second, start)
+        cut = {
+            "train": slice(start, first),
+            "validation": slice(min(first + config.embargo, second), second),
+            "test": slice(min(second + config.embargo, rows.stop), rows.stop),
+        }
+        for name, part in cut.items():
+            usable[part] = eligible[part] & (end[part] < part.stop)
+            if part.start < part.stop:
+                parts[name].append(part)
+    sets = {name: RowSet(ranges=tuple(ranges), usable=usable) for name, ranges in parts.items()}
+    for name, rows_of_part in sets.items():
+        if not rows_of_part.count():
             raise DataError(
-                f"no rows left to {'learn from' if name == 'train' else f'use as {name}'}: {n} bars, "
+                f"no rows left to {'learn from' if name == 'train' else f'use as {name}'}: {len(end)} bars, "
                 f"{int(np.count_nonzero(eligible))} with features and a label, embargo {config.embargo}; "
                 f"give more bars, or lower data.split.embargo or label.horizon"
             )
-    return Split(train=train, validation=validation, test=test, usable=usable)
+    return Split(train=sets["train"], validation=sets["validation"], test=sets["test"])
+
+
+def _first_marked(marked: Bool, rows: slice) -> int:
+    """The first marked row of a range, its end if there is none."""
+    within = marked[rows]
+    first = int(np.argmax(within)) if within.any() else len(within)
+    return int(rows.start) + first
+
+
+def _time_of_row(time_ns: Int64, series: Sequence[slice], starts: Sequence[int], count: int) -> int:
+    """The earliest time that at least `count` rows, from each symbol's start on, lie before. By bisection: no sort."""
+    columns = [time_ns[start : rows.stop] for rows, start in zip(series, starts, strict=True) if start < rows.stop]
+    if not columns:
+        return 0
+    low, high = min(int(each[0]) for each in columns), max(int(each[-1]) for each in columns) + 1
+    while low < high:
+        middle = (low + high) // 2
+        if sum(int(np.searchsorted(each, middle)) for each in columns) >= count:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 @dataclass(frozen=True, kw_only=True)

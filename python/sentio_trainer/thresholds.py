@@ -1,5 +1,6 @@
 """Decision thresholds: chosen on validation bars, after costs, by the backtest that trades them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,15 @@ class Choice:
 def decision_document(config: DecisionConfig) -> dict[str, Any]:
     """The decision rule as it stands in an artifact."""
     return {"rule": "threshold", **config.model_dump(exclude={"tune"})}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecasts:
+    """One symbol's bars and what was said at each."""
+
+    symbol: str
+    bars: Bars  # m of them
+    probability: Float64  # of a rise, shape [m]; NaN where nothing was said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +69,14 @@ class Venue:
             buy_and_hold_return=report["buy_and_hold"]["total_return"],
         )
 
+    def trade_each(self, forecasts: Sequence[Forecasts], decision: dict[str, Any]) -> Traded:
+        """Trades each symbol by itself: the mean return, as from equal shares of the capital."""
+        traded = [self.trade(each.bars, each.probability, decision) for each in forecasts]
+        return Traded(
+            total_return=_mean([each.total_return for each in traded]),
+            buy_and_hold_return=_mean([each.buy_and_hold_return for each in traded]),
+        )
+
     def check(self) -> None:
         """Refuses a cost model that cannot be used, before any work.
 
@@ -78,12 +96,11 @@ def probability_of(logit: Float64) -> Float64:
     return 0.5 * (1.0 + np.tanh(0.5 * logit))
 
 
-def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, venue: Venue) -> Choice:
+def choose_thresholds(forecasts: Sequence[Forecasts], config: DecisionConfig, venue: Venue) -> Choice:
     """Tries thresholds at equal distances around one half; the best return after costs wins if it is above 0.
 
     Args:
-        bars: the validation bars, m of them.
-        probability: of a rise, shape [m].
+        forecasts: of the validation bars, symbol by symbol.
         config: the thresholds to keep if none pays, and all other parameters of the rule.
         venue: what trading costs.
     """
@@ -92,16 +109,17 @@ def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, 
         return Choice(decision=configured, validation_return=None, told="thresholds as configured")
     best: dict[str, Any] | None = None
     best_return = 0.0
-    for distance in np.unique(np.quantile(np.abs(probability - 0.5), QUANTILES)).tolist():
+    said = np.concatenate([each.probability[np.isfinite(each.probability)] for each in forecasts])
+    for distance in np.unique(np.quantile(np.abs(said - 0.5), QUANTILES)).tolist():
         candidate = {**configured, "long_above": 0.5 + distance, "short_below": 0.5 - distance}
         exits = (config.exit_long_below, config.exit_short_above)
         if distance <= 0.0 or any(abs(leave - 0.5) > distance for leave in exits):
             continue
-        total = venue.trade(bars, probability, candidate).total_return
+        total = venue.trade_each(forecasts, candidate).total_return
         if total is not None and total > best_return:
             best, best_return = candidate, total
     if best is None:
-        kept = venue.trade(bars, probability, configured).total_return
+        kept = venue.trade_each(forecasts, configured).total_return
         return Choice(
             decision=configured,
             validation_return=kept,
@@ -115,3 +133,8 @@ def choose_thresholds(bars: Bars, probability: Float64, config: DecisionConfig, 
         + (f", short at {best['short_below']:.4f}" if config.allow_short else "")
         + f": {best_return:+.2%} after costs on validation",
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None

@@ -1,5 +1,7 @@
 """What a model is measured against, and how; scikit-learn and SciPy are the oracles."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,13 +9,25 @@ from hypothesis import strategies as st
 
 from sentio_trainer import baselines, metrics
 from sentio_trainer.baselines import LogisticRegression, fit_logistic, last_sign, up_share
-from sentio_trainer.dataset import Rows, training_moments
+from sentio_trainer.goal import Goal
+from sentio_trainer.moments import training_moments
 from sentio_trainer.reliability import Bin, brier, reliability_table
-from sentio_trainer.splits import Part
+from sentio_trainer.rows import RowSet
 
 CLIP = 2.0
-TRAIN = Part(begin=100, stop=3_000)
-TEST = slice(3_000, 4_000)
+TRAIN = slice(100, 3_000)
+TEST = np.arange(3_000, 4_000)
+
+
+@dataclass
+class Samples:
+    x: np.ndarray
+    label: np.ndarray  # its sign is learned, its size is the weight
+    usable: np.ndarray
+
+    @property
+    def rows(self) -> RowSet:
+        return RowSet(ranges=(TRAIN,), usable=self.usable)
 
 
 @pytest.fixture(autouse=True)
@@ -21,49 +35,53 @@ def _several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "CHUNK_ROWS", 700)
 
 
-def samples(*, strength: float = 0.5) -> Rows:
+def samples(*, strength: float = 0.5) -> Samples:
     """Four features, the last two nearly the same; the first says something of the direction."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4_000, 4))
     x[:, 3] = x[:, 2] + 0.01 * x[:, 3]
     x = (5.0 + 3.0 * x).astype(np.float32)
-    target = (strength * (x[:, 0] - 5.0) / 3.0 + rng.logistic(size=4_000) > 0.2).astype(np.float32)
-    weight = rng.exponential(size=4_000).astype(np.float32)
-    return Rows(x=x, target=target, weight=weight, usable=rng.random(4_000) < 0.9)
+    rise = strength * (x[:, 0] - 5.0) / 3.0 + rng.logistic(size=4_000) > 0.2
+    size = rng.exponential(size=4_000).astype(np.float32)
+    return Samples(x=x, label=np.where(rise, size, -size).astype(np.float64), usable=rng.random(4_000) < 0.9)
 
 
-def fitted(rows: Rows) -> LogisticRegression:
-    moments = training_moments(rows.x, usable=rows.usable, part=TRAIN, names=list("abcd"))
-    return fit_logistic(rows, TRAIN, moments, clip=CLIP)
+# Labels of size 1 on average: the weight is the size, up to its limit.
+GOAL = Goal(objective="direction", weighting="move", mean_size=1.0, rise_share=0.5)
+
+
+def fitted(given: Samples) -> LogisticRegression:
+    moments = training_moments(given.x, given.rows, names=list("abcd"))
+    return fit_logistic(given.x, given.label, given.rows, GOAL, moments, clip=CLIP)
 
 
 @pytest.mark.parametrize("strength", [0.05, 0.5, 3.0])
 def test_logistic_regression_is_that_of_scikit_learn(strength: float) -> None:
     linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is the oracle here")
-    rows = samples(strength=strength)
-    found = fitted(rows)
-    z = np.clip((rows.x.astype(float) - found.moments.mean) / found.moments.std, -CLIP, CLIP)
-    used = np.zeros(4_000, dtype=bool)
-    used[TRAIN.rows] = rows.usable[TRAIN.rows]
+    given = samples(strength=strength)
+    found = fitted(given)
+    z = np.clip((given.x.astype(float) - found.moments.mean) / found.moments.std, -CLIP, CLIP)
+    used = given.rows.indices()
+    _, weight = GOAL(given.label)
     oracle = linear_model.LogisticRegression(C=1.0 / baselines.RIDGE, tol=1e-10, max_iter=10_000)
-    oracle.fit(z[used], rows.target[used], sample_weight=rows.weight[used])
+    oracle.fit(z[used], given.label[used] > 0.0, sample_weight=weight[used])
     # Both stop where a step no longer moves a coefficient by 1e-6; near the end steps shrink by a factor.
     np.testing.assert_allclose(found.coefficients, [*oracle.coef_[0], *oracle.intercept_], rtol=0, atol=2e-5)
-    np.testing.assert_allclose(found.logits(rows.x, TEST), oracle.decision_function(z[TEST]), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.logits(given.x, TEST), oracle.decision_function(z[TEST]), rtol=0, atol=1e-4)
 
 
 def test_logistic_regression_learns_from_training_rows_alone() -> None:
     rows, spoilt = samples(), samples()
-    outside = ~spoilt.usable
-    outside[: TRAIN.begin] = outside[TRAIN.stop :] = True
-    spoilt.x[outside], spoilt.target[outside], spoilt.weight[outside] = 1e6, 1.0, 1e6
+    outside = np.ones(4_000, dtype=bool)
+    outside[spoilt.rows.indices()] = False
+    spoilt.x[outside], spoilt.label[outside] = 1e6, 1e6
     np.testing.assert_array_equal(fitted(spoilt).coefficients, fitted(rows).coefficients)
 
 
 def test_directions_that_a_feature_separates_leave_the_coefficients_finite() -> None:
-    rows = samples()
-    rows.target[:] = rows.x[:, 0] > 5.0
-    assert np.isfinite(fitted(rows).coefficients).all()
+    given = samples()
+    given.label[:] = np.sign(given.x[:, 0] - 5.0)
+    assert np.isfinite(fitted(given).coefficients).all()
 
 
 def test_the_sign_of_the_last_return_is_zero_after_none() -> None:
@@ -71,8 +89,12 @@ def test_the_sign_of_the_last_return_is_zero_after_none() -> None:
 
 
 def test_the_share_of_rises_is_of_bars_that_moved() -> None:
-    assert up_share(np.array([0.1, 0.2, 0.0, -0.1, 0.3])) == 0.75
-    assert up_share(np.zeros(3)) == 0.5
+    def share(returns: list[float]) -> float:
+        marked = [True] * (len(returns) - 1) + [False]
+        return up_share(np.array(returns), RowSet(ranges=(slice(0, len(returns)),), usable=np.array(marked)))
+
+    assert share([0.1, 0.2, 0.0, -0.1, 0.3, -0.5]) == 0.75
+    assert share([0.0, 0.0, 0.1]) == 0.5
 
 
 def test_the_brier_score_by_hand() -> None:

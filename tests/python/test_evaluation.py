@@ -14,7 +14,7 @@ from sentio_trainer.errors import ConfigError
 from sentio_trainer.evaluation import LOGISTIC, Evaluation, evaluate, evaluation_document, metrics_document
 from sentio_trainer.schema import DecisionConfig
 from sentio_trainer.scores import Estimate, Forecast
-from sentio_trainer.thresholds import Venue, choose_thresholds, decision_document, probability_of
+from sentio_trainer.thresholds import Forecasts, Venue, choose_thresholds, decision_document, probability_of
 from sentio_trainer.trainer import Trained
 
 US_EQUITY = Venue(costs="us_equity", calendar="us_equity")
@@ -30,9 +30,13 @@ def knowing(share: float) -> np.ndarray:
     return probability_of(share * ahead + 0.2 * np.random.default_rng(1).standard_normal(len(ahead)))
 
 
+def said(probability: np.ndarray) -> Forecasts:
+    return Forecasts(symbol="QQQ", bars=BARS, probability=probability)
+
+
 def test_thresholds_that_earn_most_after_costs_are_chosen() -> None:
     probability = knowing(1.0)
-    choice = choose_thresholds(BARS, probability, DecisionConfig(), US_EQUITY)
+    choice = choose_thresholds([said(probability)], DecisionConfig(), US_EQUITY)
     assert choice.validation_return is not None
     assert choice.validation_return > 0.5
     assert choice.decision["long_above"] + choice.decision["short_below"] == pytest.approx(1.0)
@@ -47,7 +51,7 @@ def test_thresholds_that_earn_most_after_costs_are_chosen() -> None:
 
 def test_where_nothing_pays_the_configured_thresholds_stay_and_that_is_said() -> None:
     config = DecisionConfig(long_above=0.61, short_below=0.4)
-    choice = choose_thresholds(BARS, knowing(-1.0), config, US_EQUITY)  # always wrong
+    choice = choose_thresholds([said(knowing(-1.0))], config, US_EQUITY)  # always wrong
     assert choice.decision == decision_document(config)
     assert choice.told == (
         "no edge after costs on validation: no thresholds earn more than doing nothing; "
@@ -59,22 +63,22 @@ def test_where_nothing_pays_the_configured_thresholds_stay_and_that_is_said() ->
 
 def test_costs_decide_what_pays() -> None:
     faint = knowing(0.02)
-    free = choose_thresholds(BARS, faint, DecisionConfig(), Venue(costs="zero", calendar="us_equity"))
-    paid = choose_thresholds(BARS, faint, DecisionConfig(), Venue(costs="crypto_spot", calendar="us_equity"))
+    free = choose_thresholds([said(faint)], DecisionConfig(), Venue(costs="zero", calendar="us_equity"))
+    paid = choose_thresholds([said(faint)], DecisionConfig(), Venue(costs="crypto_spot", calendar="us_equity"))
     assert free.validation_return is not None
     assert free.validation_return > 0
     assert "no edge after costs" in paid.told
 
 
 def test_thresholds_are_left_alone_when_asked() -> None:
-    choice = choose_thresholds(BARS, knowing(1.0), DecisionConfig(tune=False), US_EQUITY)
+    choice = choose_thresholds([said(knowing(1.0))], DecisionConfig(tune=False), US_EQUITY)
     assert (choice.decision["long_above"], choice.validation_return) == (0.53, None)
     assert choice.told == "thresholds as configured"
 
 
 def test_candidates_respect_the_exits() -> None:
     config = DecisionConfig(exit_long_below=0.52, exit_short_above=0.48)
-    decision = choose_thresholds(BARS, knowing(1.0), config, US_EQUITY).decision
+    decision = choose_thresholds([said(knowing(1.0))], config, US_EQUITY).decision
     assert decision["long_above"] >= 0.52
     assert decision["short_below"] <= 0.48
 

@@ -1,6 +1,5 @@
 """Metrics against brute force, and the laws of the training loop."""
 
-import copy
 import math
 from collections.abc import Callable
 
@@ -11,17 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from sentio_trainer.batches import Batches
 from sentio_trainer.bootstrap import block_bootstrap_errors
 from sentio_trainer.calibration import fit_calibration
-from sentio_trainer.dataset import BlockBatches, Moments, Rows
 from sentio_trainer.errors import ConfigError, SentioError
-from sentio_trainer.loop import Fit, Held, _lr_share, direction_loss, fit, outputs, pick_device, regression_loss
+from sentio_trainer.forecast import outputs
+from sentio_trainer.goal import Goal
+from sentio_trainer.loop import Fit, Held, _lr_share, direction_loss, fit, pick_device, regression_loss
 from sentio_trainer.metrics import auc, correlation, rank_correlation, ranks
 from sentio_trainer.models import Mlp, Normalised
+from sentio_trainer.moments import Moments
 from sentio_trainer.report import Silence
 from sentio_trainer.resampled import Correlation
+from sentio_trainer.rows import RowSet
 from sentio_trainer.schema import TrainingConfig
-from sentio_trainer.splits import Part
 
 CPU = torch.device("cpu")
 
@@ -126,31 +128,28 @@ def test_calibration_of_a_constant_leaves_it_alone() -> None:
     assert (found.slope, found.intercept) == (1.0, 0.0)
 
 
-def samples(n: int = 4000, *, strength: float = 1.0) -> tuple[Rows, Held, Part]:
-    """A return that one of three features forecasts."""
+GOAL = Goal(objective="direction", weighting="move", mean_size=1.0, rise_share=0.5)
+
+
+def samples(n: int = 4000, *, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray, Held]:
+    """Features, the return that one of three forecasts, and the second half to validate on."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((n, 3)).astype(np.float32)
     forward_return = strength * x[:, 0] + rng.standard_normal(n)
-    target, weight = (forward_return > 0).astype(np.float32), np.abs(forward_return).astype(np.float32)
-    train, validation = Part(begin=0, stop=n // 2), Part(begin=n // 2, stop=n)
-    held = Held(
-        x=x,
-        part=validation,
-        keep=np.ones(n // 2, dtype=bool),
-        target=target[validation.rows],
-        weight=weight[validation.rows],
-        forward_return=forward_return[validation.rows],
-    )
-    return Rows(x=x, target=target, weight=weight, usable=np.ones(n, dtype=bool)), held, train
+    rows = np.arange(n // 2, n)
+    target, weight = GOAL(forward_return[rows])
+    held = Held(x=x, rows=rows, window=1, target=target, weight=weight, forward_return=forward_return[rows])
+    return x, forward_return, held
 
 
-def train(rows: Rows, held: Held, part: Part, **settings: object) -> tuple[nn.Module, Fit]:
+def train(x: np.ndarray, learned: np.ndarray, held: Held, **settings: object) -> tuple[nn.Module, Fit]:
     config = TrainingConfig.model_validate({"batch_size": 128, "epochs": 4, "lr": 0.01, **settings})
     torch.manual_seed(config.seed)
     model = Normalised(
         Mlp(inputs=3, hidden=8, layers=1, dropout=0.1), Moments(mean=np.zeros(3), std=np.ones(3)), clip=8.0
     )
-    batches = BlockBatches(rows, part, batch_size=config.batch_size, num_workers=1, prefetch_factor=2)
+    rows = RowSet.of_indices(np.arange(len(x) // 2), n=len(x))
+    batches = Batches(x, learned, rows, GOAL, batch_size=config.batch_size, window=1, num_workers=1, prefetch_factor=2)
     return model, fit(model, batches, held, direction_loss, config, device=CPU, report=Silence())
 
 
@@ -174,13 +173,13 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 
 @pytest.mark.parametrize("monitor", ["loss", "auc", "ic", "rank_ic"])
 def test_the_model_ends_with_the_weights_of_its_best_epoch(monitor: str) -> None:
-    rows, held, part = samples(600, strength=0.02)  # little to learn: epochs get worse
-    model, result = train(rows, held, part, epochs=12, monitor=monitor, patience=12)
+    x, learned, held = samples(600, strength=0.02)  # little to learn: epochs get worse
+    model, result = train(x, learned, held, epochs=12, monitor=monitor, patience=12)
     values = [getattr(epoch, monitor) for epoch in result.epochs]
     best = min(values) if monitor == "loss" else max(values)
     assert getattr(result.best, monitor) == best
     assert result.best.epoch < 12
-    output = outputs(model, held.x, held.part.rows, CPU)
+    output = outputs(model, held.x, held.rows, window=1, device=CPU)
     assert correlation(output, held.forward_return) == result.best.ic
 
 
@@ -190,20 +189,20 @@ def test_training_stops_when_no_epoch_is_better_for_long_enough() -> None:
 
 
 def test_rows_that_are_held_do_not_move_the_weights() -> None:
-    rows, held, part = samples(500)
-    model, _ = train(rows, held, part, epochs=1)
-    noise = copy.deepcopy(rows)
-    noise.x[part.stop :], noise.target[part.stop :] = 1e6, 1.0
-    other, _ = train(noise, held, part, epochs=1)
+    x, learned, held = samples(500)
+    model, _ = train(x, learned, held, epochs=1)
+    noise, noisy = x.copy(), learned.copy()
+    noise[250:], noisy[250:] = 1e6, 1.0
+    other, _ = train(noise, noisy, held, epochs=1)
     for one, another in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, another)
 
 
 def test_a_loss_that_is_not_finite_is_an_error_in_words() -> None:
-    rows, held, part = samples(500)
-    rows.x[7, 1] = np.nan
+    x, learned, held = samples(500)
+    x[7, 1] = np.nan
     with pytest.raises(SentioError) as error:
-        train(rows, held, part)
+        train(x, learned, held)
     assert str(error.value) == "the training loss became nan in epoch 1; try a learning rate (training.lr) below 0.01"
 
 

@@ -34,7 +34,13 @@ NEEDS_SKFOLIO = "skfolio, the witness of these splits, is not installed: pip ins
 
 
 def parts(split: Split) -> list[np.ndarray]:
-    return [split.indices(part) for part in (split.train, split.validation, split.test)]
+    return [rows.indices() for rows in (split.train, split.validation, split.test)]
+
+
+def cut(end: np.ndarray, eligible: np.ndarray, config: SplitConfig) -> Split:
+    """One symbol's rows, a bar each nanosecond."""
+    n = len(end)
+    return purged_split(np.arange(n), [slice(0, n)], end, eligible, config)
 
 
 @settings(max_examples=200, deadline=None)
@@ -47,7 +53,7 @@ def test_no_label_span_of_one_part_meets_a_label_span_of_another(data: st.DataOb
     eligible = rng.random(n) < 0.8
     config = SplitConfig(train=0.5, validation=0.3, test=0.2, embargo=embargo)
     try:
-        split = purged_split(end, eligible, config)
+        split = cut(end, eligible, config)
     except DataError:
         return
     chosen = parts(split)
@@ -58,12 +64,12 @@ def test_no_label_span_of_one_part_meets_a_label_span_of_another(data: st.DataOb
         seen_until = int(end[rows].max())
     for earlier, later in ((chosen[0], chosen[1]), (chosen[1], chosen[2])):
         assert later.min() - earlier.max() > embargo
-    assert split.count(split.train) == len(chosen[0])
+    assert split.train.count() == len(chosen[0])
 
 
 def test_rows_are_purged_by_where_their_label_ends_and_the_embargo_follows_the_border() -> None:
     end = np.minimum(np.arange(20) + 2, 19)
-    split = purged_split(end, np.ones(20, dtype=bool), SplitConfig(train=0.5, validation=0.25, test=0.25, embargo=1))
+    split = cut(end, np.ones(20, dtype=bool), SplitConfig(train=0.5, validation=0.25, test=0.25, embargo=1))
     train, validation, test = parts(split)
     np.testing.assert_array_equal(train, np.arange(0, 8))  # rows 8 and 9 look at row 10 and beyond
     np.testing.assert_array_equal(validation, [11, 12])  # 10 is embargoed
@@ -72,19 +78,49 @@ def test_rows_are_purged_by_where_their_label_ends_and_the_embargo_follows_the_b
 
 def test_shares_count_from_the_first_row_that_can_be_used() -> None:
     eligible = np.arange(100) >= 20
-    split = purged_split(np.arange(100), eligible, SplitConfig(train=0.5, validation=0.25, test=0.25, embargo=0))
-    assert (split.train.begin, split.train.stop, split.validation.stop) == (20, 60, 80)
+    split = cut(np.arange(100), eligible, SplitConfig(train=0.5, validation=0.25, test=0.25, embargo=0))
+    assert (split.train.ranges, split.validation.ranges) == ((slice(20, 60),), (slice(60, 80),))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_several_symbols_are_cut_at_one_time_and_no_label_looks_over_it(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    embargo = data.draw(st.integers(0, 4))
+    times, series, ends, begin = [], [], [], 0
+    for _ in range(data.draw(st.integers(1, 4))):
+        n = data.draw(st.integers(5, 60))
+        times.append(data.draw(st.integers(-30, 30)) + np.cumsum(rng.integers(1, 5, n)))
+        ends.append(begin + np.minimum(np.arange(n) + rng.integers(0, 4, n), n - 1))
+        series.append(slice(begin, begin + n))
+        begin += n
+    time_ns, end = np.concatenate(times), np.concatenate(ends)
+    eligible = rng.random(begin) < 0.8
+    try:
+        split = purged_split(
+            time_ns, series, end, eligible, SplitConfig(train=0.5, validation=0.25, test=0.25, embargo=embargo)
+        )
+    except DataError:
+        return
+    for earlier, later in zip(parts(split), parts(split)[1:], strict=False):
+        assert eligible[earlier].all()
+        assert eligible[later].all()
+        assert time_ns[end[earlier]].max() < time_ns[later].min(), "a label ends after a later part has begun"
+        for rows in series:
+            of_earlier, of_later = (each[(each >= rows.start) & (each < rows.stop)] for each in (earlier, later))
+            if len(of_earlier) and len(of_later):
+                assert of_later.min() - of_earlier.max() > embargo
 
 
 def test_too_few_bars_are_refused_in_words() -> None:
     with pytest.raises(DataError) as error:
-        purged_split(np.arange(50), np.ones(50, dtype=bool), SplitConfig())
+        cut(np.arange(50), np.ones(50, dtype=bool), SplitConfig())
     assert str(error.value) == (
         "no rows left to use as validation: 50 bars, 50 with features and a label, embargo 60; "
         "give more bars, or lower data.split.embargo or label.horizon"
     )
     with pytest.raises(DataError, match="no rows left to learn from: 50 bars, 0 with features and a label"):
-        purged_split(np.arange(50), np.zeros(50, dtype=bool), SplitConfig())
+        cut(np.arange(50), np.zeros(50, dtype=bool), SplitConfig())
 
 
 @st.composite

@@ -82,6 +82,11 @@ def make_project(root: Path, *, days: int = 6, seed: int = 1, ic: float = 0.1, *
     return project
 
 
+def write_market_beside(project: Project, name: str, *, days: int, seed: int) -> None:
+    """Further bars for a project."""
+    write_market(MarketSpec(days=days, seed=seed), project.root / name, overwrite=False)
+
+
 def command(*arguments: str) -> list[str]:
     """The `sentio` command in a process of its own."""
     return [sys.executable, "-m", "sentio_trainer", *arguments]

@@ -1,0 +1,82 @@
+"""From samples to a fitted model: moments, goal, network, loop."""
+
+from dataclasses import dataclass
+
+import torch
+
+from sentio_trainer.batches import Batches
+from sentio_trainer.calibration import fit_calibration
+from sentio_trainer.forecast import outputs
+from sentio_trainer.goal import Goal, make_goal
+from sentio_trainer.loop import Fit, Held, direction_loss, fit, regression_loss
+from sentio_trainer.models import Mlp, Normalised
+from sentio_trainer.moments import Moments, training_moments
+from sentio_trainer.report import Report
+from sentio_trainer.rows import RowSet
+from sentio_trainer.samples import Samples
+from sentio_trainer.schema import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    model: Normalised
+    moments: Moments
+    goal: Goal
+    fit: Fit
+
+
+def learn(
+    samples: Samples, config: Config, *, train: RowSet, validation: RowSet, device: torch.device, report: Report
+) -> Learned:
+    """Fits the model of a configuration to the rows of `train`; the epoch that does best on `validation` is kept."""
+    torch.manual_seed(config.training.seed)
+    moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
+    goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
+    body = Mlp(
+        inputs=samples.data.spec.width,
+        hidden=config.model.hidden,
+        layers=config.model.layers,
+        dropout=config.model.dropout,
+    )
+    model = Normalised(body, moments, clip=config.model.clip)
+    report.say(f"training on {device}: {sum(p.numel() for p in model.parameters()):,} parameters")
+    batches = Batches(
+        samples.data.x,
+        samples.learned,
+        train,
+        goal,
+        batch_size=config.training.batch_size,
+        window=samples.window,
+        num_workers=config.training.num_workers,
+        prefetch_factor=config.training.prefetch_factor,
+    )
+    held = _held(samples, validation, goal)
+    loss = direction_loss if config.label.objective == "direction" else regression_loss
+    result = fit(model, batches, held, loss, config.training, device=device, report=report)
+    if config.label.objective == "regression":
+        _calibrate(model, held, device, report)
+    return Learned(model=model, moments=moments, goal=goal, fit=result)
+
+
+def _held(samples: Samples, rows: RowSet, goal: Goal) -> Held:
+    indices = rows.indices()
+    target, weight = goal(samples.learned[indices])
+    return Held(
+        x=samples.data.x,
+        rows=indices,
+        window=samples.window,
+        target=target,
+        weight=weight,
+        forward_return=samples.labels.forward_return[indices],
+    )
+
+
+def _calibrate(model: Normalised, validation: Held, device: torch.device, report: Report) -> None:
+    output = outputs(model, validation.x, validation.rows, window=validation.window, device=device)
+    moved = validation.forward_return != 0.0
+    found = fit_calibration(output[moved], validation.forward_return[moved] > 0.0)
+    if found.slope <= 0.0:
+        report.warn(f"validation contradicts the regression (slope {found.slope:+.3g}); its output is left as it is")
+        return
+    model.calibrate(slope=found.slope, intercept=found.intercept)
+    report.say(f"calibrated on validation: logit = {found.slope:.4g} · output {found.intercept:+.4g}")

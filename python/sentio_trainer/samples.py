@@ -1,0 +1,108 @@
+"""Everything that training sees of the bars: features, labels, and which rows are for what."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sentio_features import FeatureSpec, InputError, in_regular_hours
+
+from sentio_trainer.bars import Bool, Float64, iso_time
+from sentio_trainer.config import LoadedConfig
+from sentio_trainer.data_set import DataSet, open_data_set
+from sentio_trainer.errors import DataError
+from sentio_trainer.forecast import first_forecast
+from sentio_trainer.labels import Labels, gap_count, label_set, learned_labels
+from sentio_trainer.paths import shown_path
+from sentio_trainer.report import Report
+from sentio_trainer.rows import RowSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """Arrays of shape [n], n rows of the data set."""
+
+    data: DataSet
+    labels: Labels
+    learned: Float64  # what the model learns; NaN where not known
+    eligible: Bool  # rows with whole windows of features and a label
+    window: int  # rows that one forecast reads
+
+
+def load_samples(loaded: LoadedConfig, report: Report) -> Samples:
+    """Bars, features and labels of a configuration.
+
+    Raises:
+        DataError: the bars or the feature spec are absent or wrong.
+    """
+    config = loaded.config
+    spec = load_spec(loaded)
+    for warning in spec.warnings:
+        report.warn(warning)
+    data = open_data_set(
+        {symbol: loaded.path(path) for symbol, path in config.data.sources.items()},
+        spec,
+        on_bad_bar=config.data.on_bad_bar,
+        cache_dir=loaded.path(config.data.cache_dir),
+        say=report.say,
+    )
+    _tell(data, report)
+    labels = label_set(data, config.label, max_gap=config.data.max_gap)
+    learned = learned_labels(data, labels, config.label, max_gap=config.data.max_gap)
+    window = config.model.window
+    eligible = np.isfinite(labels.value) & np.isfinite(learned)
+    eligible &= whole_windows(data, window=window, max_gap=config.data.max_gap)
+    if config.data.hours == "regular":
+        eligible &= in_regular_hours(data.time_ns, config.data.calendar)
+    return Samples(data=data, labels=labels, learned=learned, eligible=eligible, window=window)
+
+
+def whole_windows(data: DataSet, *, window: int, max_gap: int) -> Bool:
+    """Whether the window that ends with a row holds its symbol's own settled features and no long hole, shape [n]."""
+    whole = np.zeros(len(data), dtype=np.bool_)
+    for series in data.series:
+        first = series.rows.start + first_forecast(data, window=window)
+        if first >= series.rows.stop:
+            continue
+        crossings = gap_count(data.bars(series.rows), max_gap=max_gap)
+        begin = first - series.rows.start
+        whole[first : series.rows.stop] = (
+            crossings[begin:] == crossings[begin - window + 1 : len(crossings) - window + 1]
+        )
+    return whole
+
+
+def load_spec(loaded: LoadedConfig) -> FeatureSpec:
+    """The feature spec of the configuration.
+
+    Raises:
+        DataError: it is absent or wrong.
+    """
+    path = loaded.path(loaded.config.features.spec)
+    if not path.is_file():
+        raise DataError(f"{shown_path(path)}: no such feature spec (features.spec)")
+    try:
+        return FeatureSpec.load(str(path))
+    except InputError as error:
+        raise DataError(str(error)) from error
+
+
+def row_span(samples: Samples, rows: RowSet) -> list[str]:
+    """Open times of the first bar of a set of rows and of the last bar that its labels look at."""
+    used = [each for each in rows.ranges if rows.usable[each].any()]
+    time_ns = samples.data.time_ns
+    first = min(int(time_ns[each][rows.usable[each]][0]) for each in used)
+    last = max(int(time_ns[samples.labels.end[each][rows.usable[each]].max()]) for each in used)
+    return [iso_time(first), iso_time(last)]
+
+
+def _tell(data: DataSet, report: Report) -> None:
+    for series in data.series:
+        time_ns = data.time_ns[series.rows]
+        report.say(
+            f"{series.symbol}: {len(series):,} bars of {series.interval_s:g} s from {iso_time(time_ns[0])} "
+            f"to {iso_time(time_ns[-1])}, {shown_path(series.path)}"
+        )
+        if series.synthetic:
+            generator = series.synthetic.get("generator", "generator not stated")
+            report.warn(f"SYNTHETIC bars ({generator}): this says nothing about a real market")
+        for kind in series.skipped:
+            report.warn(f"{kind['count']} bad bars left out: {kind['kind']}, first {kind['first']}")
