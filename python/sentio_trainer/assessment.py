@@ -32,9 +32,13 @@ def assess(
     train: RowSet,
     test: RowSet,
     venue: Venue,
+    looks: int,
     device: torch.device,
 ) -> Evaluation:
-    """The model beside its baselines on the test rows, which nothing has looked at before."""
+    """The model beside its baselines on the test rows, which this training has not looked at before.
+
+    `looks` counts the models that were scored on these bars, this one included.
+    """
     data = samples.data
     rows = _in_time_order(data, test.indices())
     logit = outputs(learned.model, data.x, rows, window=samples.window, device=device)
@@ -46,6 +50,7 @@ def assess(
         # Rows of one bar are as much alike as rows of neighbouring bars.
         horizon=loaded.config.label.horizon * len(data.series),
         standard_errors=loaded.config.evaluation.standard_errors,
+        looks=looks,
         return_after_costs=traded.total_return,
         buy_and_hold_return=traded.buy_and_hold_return,
         synthetic=data.synthetic,

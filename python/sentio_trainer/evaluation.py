@@ -1,7 +1,9 @@
 """The test period, looked at once: the model beside baselines that need little or no training, and a plain verdict."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any
 
 from sentio_trainer.bars import Float64
@@ -22,6 +24,7 @@ class Evaluation:
     rows: int
     horizon: int
     standard_errors: float  # that the intervals reach to each side
+    looks: int  # models whose results on this test period somebody could choose from, this one included
     return_after_costs: float | None
     buy_and_hold_return: float | None
     has_edge: bool
@@ -35,6 +38,7 @@ def evaluate(
     *,
     horizon: int,
     standard_errors: float,
+    looks: int,
     return_after_costs: float | None,
     buy_and_hold_return: float | None,
     synthetic: Mapping[str, Any] | None,
@@ -46,14 +50,16 @@ def evaluate(
         baselines: forecasts of the same m bars.
         forward_return: what came, shape [m].
         horizon: bars of the forward return; intervals are drawn in blocks that are longer.
-        standard_errors: how many of them above zero make an edge.
+        standard_errors: how many of them above zero make an edge, of a single model.
+        looks: models that were scored on these bars, this one included. The best of many looks good by luck: it needs
+            `needed_standard_errors`.
         return_after_costs: of the model on the test bars.
         buy_and_hold_return: of holding on the test bars, after costs too.
         synthetic: the mark of a generated market, for comparison with its planted edge.
     """
     comparison = compare([model, *baselines], forward_return, horizon=horizon, standard_errors=standard_errors)
     scores = comparison.scores[0]
-    has_edge, verdict = _judge(comparison, rows=len(forward_return))
+    has_edge, verdict = _judge(comparison, rows=len(forward_return), standard_errors=standard_errors, looks=looks)
     planted = synthetic.get("theoretical_ic") if synthetic else None
     if scores.ic is not None and isinstance(planted, (int, float)) and planted > 0:
         verdict += f"; {scores.ic.value / planted:.0%} of the planted {planted:.4f}"
@@ -71,6 +77,7 @@ def evaluate(
         rows=len(forward_return),
         horizon=horizon,
         standard_errors=standard_errors,
+        looks=looks,
         return_after_costs=return_after_costs,
         buy_and_hold_return=buy_and_hold_return,
         has_edge=has_edge,
@@ -78,7 +85,19 @@ def evaluate(
     )
 
 
-def _judge(comparison: Comparison, *, rows: int) -> tuple[bool, str]:
+def needed_standard_errors(standard_errors: float, *, looks: int) -> float:
+    """What the best of `looks` models needs, so that luck reaches it no oftener than a single one `standard_errors`.
+
+    Šidák, Journal of the American Statistical Association 62, 1967: with a tail of p for one of N independent looks,
+    1 - (1 - p)^(1/N) for each. Looks at one period are less than independent, so this asks for rather too much.
+    """
+    normal = NormalDist()
+    # In logarithms: the tail of one look in a thousand is lost in 1 - p.
+    tail = -math.expm1(math.log1p(-normal.cdf(-standard_errors)) / looks)
+    return -normal.inv_cdf(tail)
+
+
+def _judge(comparison: Comparison, *, rows: int, standard_errors: float, looks: int) -> tuple[bool, str]:
     """Whether the model has an edge before costs, and why."""
     model, *baselines = comparison.scores
     ic = model.ic
@@ -89,6 +108,14 @@ def _judge(comparison: Comparison, *, rows: int) -> tuple[bool, str]:
     between = f"{ic.value:+.4f} (between {ic.interval.low:+.4f} and {ic.interval.high:+.4f})"
     if ic.interval.low <= 0.0:
         return False, f"no edge: the test IC of {between} is not surely above 0"
+    needed = needed_standard_errors(standard_errors, looks=looks)
+    distance = ic.value - ic.interval.low
+    found = standard_errors * ic.value / distance if distance > 0.0 else math.inf
+    if found <= needed:
+        return False, (
+            f"no edge: the best of {looks} models tried on these bars needs {needed:.1f} standard errors, and the test "
+            f"IC of {between} has {found:.1f}"
+        )
     rival = max((each.ic.value for each in baselines if each.ic and each.key != LOGISTIC), default=0.0)
     if ic.value <= rival:
         return False, f"no edge of its own: a baseline forecasts as well, test IC {ic.value:+.4f} against {rival:+.4f}"
@@ -132,6 +159,7 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
             "resamples": RESAMPLES,
             "standard_errors": evaluation.standard_errors,
         },
+        "looks": evaluation.looks,
         "forecasts": {
             scores.key: {name: _estimate_document(each) for name, each in _figures(scores).items()}
             for scores in (evaluation.model, *evaluation.baselines)

@@ -11,7 +11,14 @@ from training_support import bars_of
 from sentio_trainer.bootstrap import Interval
 from sentio_trainer.console import print_trained
 from sentio_trainer.errors import ConfigError
-from sentio_trainer.evaluation import LOGISTIC, Evaluation, evaluate, evaluation_document, metrics_document
+from sentio_trainer.evaluation import (
+    LOGISTIC,
+    Evaluation,
+    evaluate,
+    evaluation_document,
+    metrics_document,
+    needed_standard_errors,
+)
 from sentio_trainer.schema import DecisionConfig
 from sentio_trainer.scores import Estimate, Forecast
 from sentio_trainer.thresholds import Forecasts, Venue, choose_thresholds, decision_document, probability_of
@@ -97,6 +104,7 @@ def judged(model: np.ndarray, forward: np.ndarray, *baselines: Forecast, **other
     settings: dict[str, Any] = {
         "horizon": 1,
         "standard_errors": 2.0,
+        "looks": 1,
         "return_after_costs": None,
         "buy_and_hold_return": None,
         "synthetic": None,
@@ -142,6 +150,22 @@ def test_a_forecast_that_is_surely_wrong_is_no_edge() -> None:
 def test_an_edge_needs_as_many_standard_errors_as_are_asked_for() -> None:
     assert verdict_of(0.1, standard_errors=5.0).has_edge
     assert not verdict_of(0.1, standard_errors=20.0).has_edge
+
+
+def test_the_best_of_many_models_needs_more_than_a_single_one() -> None:
+    assert needed_standard_errors(2.0, looks=1) == pytest.approx(2.0)
+    # 1 - (1 - 0.02275)^(1/10) = 0.0022985, whose quantile is 2.834.
+    assert needed_standard_errors(2.0, looks=10) == pytest.approx(2.834, abs=1e-3)
+    rng = np.random.default_rng(1)
+    for looks in (5, 200):
+        luck = rng.standard_normal((20_000, looks)).max(axis=1)
+        share = float(np.mean(luck > needed_standard_errors(2.0, looks=looks)))
+        assert share == pytest.approx(0.02275, abs=0.004)  # four standard errors of 20,000 draws
+    faint = verdict_of(0.03)  # three standard errors
+    assert faint.has_edge
+    tried = verdict_of(0.03, looks=1_000)
+    assert not tried.has_edge
+    assert tried.verdict.startswith("no edge: the best of 1000 models tried on these bars needs 4.1 standard errors")
 
 
 def test_a_baseline_that_forecasts_as_well_is_named() -> None:

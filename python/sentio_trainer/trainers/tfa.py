@@ -54,7 +54,7 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report) -> Trained:
         choice = choose(loaded, samples, learned, split.validation, venue, device)
         report.say(choice.told)
         evaluation = assess(
-            loaded, samples, learned, choice, train=split.train, test=split.test, venue=venue, device=device
+            loaded, samples, learned, choice, train=split.train, test=split.test, venue=venue, looks=1, device=device
         )
         run = Run(
             samples=samples,
