@@ -10,6 +10,8 @@ namespace {
 
 /// Bars of one forward pass: enough to pay for the call, few enough to stay in the cache.
 constexpr std::size_t kBlock = 1024;
+/// Rows of all windows of one pass: a long sequence would otherwise fill gigabytes with what a network keeps of each.
+constexpr std::size_t kBlockRows = 32 * kBlock;
 
 double sigmoid(double logit) { return 1.0 / (1.0 + std::exp(-logit)); }
 
@@ -34,8 +36,10 @@ Decision TFAStrategy::on_bar(const Bar& bar) {
 }
 
 void TFAStrategy::on_bars(BarsView bars, std::span<Decision> out) {
+  const auto length = static_cast<std::size_t>(artifact_.sequence_length());
+  const std::size_t block = std::clamp<std::size_t>(kBlockRows / length, 1, kBlock);
   for (std::size_t done = 0; done < bars.size();) {
-    const std::size_t count = std::min(kBlock, bars.size() - done);
+    const std::size_t count = std::min(block, bars.size() - done);
     decide_block(bars.subview(done, count), out.subspan(done, count));
     done += count;
   }
