@@ -34,7 +34,7 @@ inline Array<std::int64_t> whole_numbers(const py::object& values, const char* n
   const bool whole = kind == 'i' || (kind == 'u' && array.itemsize() < 8);
   if (!whole && array.size() > 0)
     throw py::type_error(std::string(name) + " must be int64 nanoseconds or datetime64, found " + dtype_name(array));
-  return Array<std::int64_t>(array.attr("astype")("int64"));
+  return Array<std::int64_t>(array.attr("astype")("int64", py::arg("copy") = false));
 }
 
 /// Real numbers as float64.

@@ -16,6 +16,7 @@
 #include "bars/suggest.hpp"
 #include "bindings/columns.hpp"
 #include "features/builder.hpp"
+#include "features/gather.hpp"
 #include "features/registry.hpp"
 #include "features/spec.hpp"
 
@@ -163,6 +164,32 @@ py::array_t<float> build_features_from_spec(const std::string& symbol, const Col
   return build(builder, bars, py::none());
 }
 
+/// A float32 array that is used where it lies: one that would have to be converted or copied is refused.
+py::array_t<float> plain_array(const py::object& values, const char* name, py::ssize_t dimensions) {
+  if (py::isinstance<py::array_t<float>>(values)) {
+    auto array = py::reinterpret_borrow<py::array_t<float>>(values);
+    if (array.ndim() == dimensions && (array.flags() & py::array::c_style)) return array;
+  }
+  throw std::invalid_argument(std::string(name) + " must be a C-contiguous float32 array of " +
+                              std::to_string(dimensions) + " dimensions");
+}
+
+void gather_windows(const py::object& x, const py::object& last_rows, py::ssize_t window, const py::object& out) {
+  const auto matrix = plain_array(x, "x", 2);
+  const auto numbers = whole_numbers(last_rows, "last_rows");
+  auto windows = plain_array(out, "out", 3);
+  const auto last = as_span(numbers, "last_rows");
+  if (window < 1) throw std::invalid_argument("window must be at least 1 row, found " + std::to_string(window));
+  const std::vector<py::ssize_t> shape = {numbers.size(), window, matrix.shape(1)};
+  if (!std::equal(shape.begin(), shape.end(), windows.shape()) || !windows.writeable())
+    throw std::invalid_argument("out must be writable and of shape (" + std::to_string(shape[0]) + ", " +
+                                std::to_string(shape[1]) + ", " + std::to_string(shape[2]) + ")");
+  const std::span<const float> from(matrix.data(), static_cast<std::size_t>(matrix.size()));
+  const std::span<float> to(windows.mutable_data(), static_cast<std::size_t>(windows.size()));
+  const py::gil_scoped_release release;
+  sentio::gather_windows(from, static_cast<std::size_t>(matrix.shape(1)), last, static_cast<std::size_t>(window), to);
+}
+
 py::list op_list() {
   py::list list;
   for (const sentio::Op& op : sentio::ops()) {
@@ -308,6 +335,7 @@ PYBIND11_MODULE(sentio_features, module) {
       },
       "symbol"_a, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "spec_json"_a);
 
+  module.def("gather_windows", &gather_windows, "x"_a, "last_rows"_a, "window"_a, "out"_a);
   module.def("ops", &op_list);
   module.def("session_days", &session_days, "ts"_a, "calendar"_a = "us_equity");
   module.def("in_regular_hours", &in_regular_hours, "ts"_a, "calendar"_a = "us_equity");

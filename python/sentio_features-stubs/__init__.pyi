@@ -201,6 +201,19 @@ def build_features_from_spec(
         ValueError: a bar is not valid.
     """
 
+def gather_windows(x: NDArray[np.float32], last_rows: NDArray[np.int64], window: int, out: NDArray[np.float32]) -> None:
+    """Copies rows, each with the `window` - 1 rows before it, out of a matrix; releases the GIL.
+
+    Args:
+        x: shape [n, F], C-contiguous, a memory map too; it is never copied as a whole.
+        last_rows: number of each window's last row, shape [B]; rows that follow each other are copied in one piece.
+        window: rows of a window, T.
+        out: filled in place, shape [B, T, F], C-contiguous.
+
+    Raises:
+        ValueError: a window lies not wholly within `x`, or an array does not fit; `out` then holds anything.
+    """
+
 def ops() -> list[Op]:
     """All ops of the registry."""
 
