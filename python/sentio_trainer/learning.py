@@ -9,7 +9,7 @@ from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.forecast import outputs
 from sentio_trainer.goal import Goal, make_goal
 from sentio_trainer.loop import Fit, Held, direction_loss, fit, regression_loss
-from sentio_trainer.models import Mlp, Normalised
+from sentio_trainer.models import Normalised, build_model
 from sentio_trainer.moments import Moments, training_moments
 from sentio_trainer.report import Report
 from sentio_trainer.rows import RowSet
@@ -32,12 +32,7 @@ def learn(
     torch.manual_seed(config.training.seed)
     moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
     goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
-    body = Mlp(
-        inputs=samples.data.spec.width,
-        hidden=config.model.hidden,
-        layers=config.model.layers,
-        dropout=config.model.dropout,
-    )
+    body = build_model(config.model, inputs=samples.data.spec.width)
     model = Normalised(body, moments, clip=config.model.clip)
     report.say(f"training on {device}: {sum(p.numel() for p in model.parameters()):,} parameters")
     batches = Batches(
