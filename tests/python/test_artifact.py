@@ -11,19 +11,37 @@ import pytest
 import sentio_features
 import torch
 from cli_support import refusal_of, run_cli
-from sentio_inference import Artifact, ArtifactError
+from sentio_inference import Artifact, ArtifactError, backtest
 from training_support import Project, make_project
 
+from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.report import Silence
+from sentio_trainer.samples import load_samples
 from sentio_trainer.trainers.tfa import train
 
 Json = dict[str, Any]
+
+WINDOW = 12
+SEQUENCE_MODEL: Json = {
+    "model__kind": "transformer",
+    "model__sequence_length": WINDOW,
+    "model__heads": 2,
+    "training__lr": 1e-2,
+    "training__batch_size": 64,
+}
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("trained") / "project")
     train(project.load(), overwrite=False, report=Silence())
+    return project
+
+
+@pytest.fixture(scope="module")
+def sequence(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = make_project(tmp_path_factory.mktemp("sequence") / "project", days=5)
+    train(project.load(**SEQUENCE_MODEL), overwrite=False, report=Silence())
     return project
 
 
@@ -58,12 +76,14 @@ def set_spec(folder: Path, document: Json) -> None:
     edit(folder / "metadata.json", change)
 
 
-def test_python_torchscript_and_cpp_give_the_logits_of_the_probe(trained: Project) -> None:
-    probe = json.loads((trained.artifact / "probe.json").read_text())
+@pytest.mark.parametrize("kind", ["trained", "sequence"])
+def test_python_torchscript_and_cpp_give_the_logits_of_the_probe(kind: str, request: pytest.FixtureRequest) -> None:
+    project: Project = request.getfixturevalue(kind)
+    probe = json.loads((project.artifact / "probe.json").read_text())
     inputs = np.array(probe["inputs"], dtype=np.float32)
     with torch.inference_mode():
-        scripted = torch.jit.load(str(trained.artifact / "model.pt"))(torch.from_numpy(inputs))[:, 0].numpy()
-    in_cpp = Artifact.load(trained.artifact).logits(inputs)
+        scripted = torch.jit.load(str(project.artifact / "model.pt"))(torch.from_numpy(inputs))[:, 0].numpy()
+    in_cpp = Artifact.load(project.artifact).logits(inputs)
     # All three call LibTorch; its kernels may be chosen by batch size, which moves the last bits.
     np.testing.assert_allclose(scripted, probe["logits"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(in_cpp, probe["logits"], rtol=0, atol=1e-6)
@@ -79,6 +99,42 @@ def test_an_artifact_says_what_it_is(trained: Project) -> None:
     assert artifact.warnings == []
     assert artifact.metadata == trained.metadata()
     assert artifact.decision["rule"] == "threshold"
+
+
+def test_a_sequence_artifact_says_what_it_reads(sequence: Project) -> None:
+    artifact = Artifact.load(sequence.artifact)
+    spec = sentio_features.FeatureSpec.load(sequence.root / "configs" / "features.json")
+    expects = sequence.metadata()["expects"]
+    assert (expects["layout"], expects["sequence_length"]) == ("BTF", WINDOW)
+    assert artifact.sequence_length == WINDOW
+    assert artifact.warmup == spec.warmup + WINDOW - 1
+    assert artifact.warnings == []
+    probe = json.loads((sequence.artifact / "probe.json").read_text())
+    assert np.array(probe["inputs"]).shape == (8, WINDOW, spec.width)
+    assert "verified" in inspected(sequence.artifact)
+
+
+def test_a_sequence_model_forecasts_every_bar_alike_in_python_and_cpp(sequence: Project) -> None:
+    samples = load_samples(sequence.load(**SEQUENCE_MODEL), Silence())
+    bars = sentio_features.read_csv(str(sequence.root / "bars.csv"))
+    model = torch.jit.load(str(sequence.artifact / "model.pt"))
+    every = slice(0, len(bars))
+    logit = bar_outputs(model, samples.data, every, window=WINDOW, device=torch.device("cpu"))
+    expected = 1.0 / (1.0 + np.exp(-logit))
+    artifact = Artifact.load(sequence.artifact)
+    assert np.isnan(expected).sum() == artifact.warmup
+    assert np.nanstd(expected) > 0.01, "the model says the same of all bars, so nothing was tested"
+    for bar_by_bar in (False, True):
+        found = backtest(bars, "tfa", artifact=artifact, bar_by_bar=bar_by_bar)["series"]["probability"]
+        # LibTorch picks kernels by batch size, which moves the last bits of a float32 logit.
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_logits_refuse_windows_of_another_length(sequence: Project) -> None:
+    artifact = Artifact.load(sequence.artifact)
+    shape = (3, WINDOW + 1, len(artifact.feature_names))
+    with pytest.raises(ValueError, match=rf"x must have the shape \[n, {WINDOW}, 8\], found \(3, {WINDOW + 1}, 8\)"):
+        artifact.logits(np.zeros(shape, dtype=np.float32))
 
 
 def test_inspect_and_check_verify_an_artifact(trained: Project) -> None:
