@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import re
 import subprocess
@@ -18,7 +17,7 @@ import torch
 from sentio_features import ENGINE_VERSION
 
 from sentio_trainer.errors import ConfigError, SentioError
-from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder
+from sentio_trainer.files import exclusive_lock, remove_folder, sync_entry, sync_folder
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 
@@ -84,7 +83,7 @@ class ArtifactSlot:
                 self._old.rename(self.folder)
                 raise
             remove_folder(self._old)
-        _sync_entry(self.folder.parent)
+        sync_entry(self.folder.parent)
 
     def _recover(self, report: Report) -> None:
         """Cleans up after a process that died while it replaced this version."""
@@ -155,11 +154,3 @@ def git_commit(root: Path) -> str | None:
 def to_json(document: Mapping[str, Any]) -> bytes:
     """JSON with an end of line. NaN and infinity, which are not JSON, are refused."""
     return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
-
-
-def _sync_entry(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

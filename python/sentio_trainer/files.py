@@ -35,17 +35,26 @@ def write_atomic(path: Path, content: bytes) -> None:
 def sync_folder(folder: Path) -> None:
     """Forces the files of `folder` and its own entries to the disk, so that a rename cannot overtake its content."""
     for path in (*folder.iterdir(), folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        _sync(path)
+
+
+def sync_entry(folder: Path) -> None:
+    """Forces the entries of `folder` to the disk: what was renamed in it stays so."""
+    _sync(folder)
 
 
 def remove_folder(folder: Path) -> None:
     """Removes `folder` and all in it; a folder that is absent is fine."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
