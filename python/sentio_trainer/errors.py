@@ -23,3 +23,9 @@ class ArtifactError(SentioError):
     """The artifact is wrong, or may not be written."""
 
     exit_code = 4
+
+
+class StoppedError(SentioError):
+    """A person or the system asked the run to stop, and it did. The text says how to go on."""
+
+    exit_code = 130

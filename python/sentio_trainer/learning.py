@@ -6,15 +6,18 @@ import torch
 
 from sentio_trainer.batches import Batches
 from sentio_trainer.calibration import fit_calibration
+from sentio_trainer.distributed import Group
 from sentio_trainer.forecast import outputs
 from sentio_trainer.goal import Goal, make_goal
-from sentio_trainer.loop import Fit, Held, direction_loss, fit, regression_loss
+from sentio_trainer.loop import Fit, fit
 from sentio_trainer.models import Normalised, build_model
 from sentio_trainer.moments import Moments, training_moments
 from sentio_trainer.report import Report
 from sentio_trainer.rows import RowSet
 from sentio_trainer.samples import Samples
 from sentio_trainer.schema import Config
+from sentio_trainer.validation import Held, validated
+from sentio_trainer.watch import Nobody
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +49,17 @@ def learn(
         prefetch_factor=config.training.prefetch_factor,
     )
     held = _held(samples, validation, goal)
-    loss = direction_loss if config.label.objective == "direction" else regression_loss
-    result = fit(model, batches, held, loss, config.training, device=device, report=report)
+    objective = config.label.objective
+    result = fit(
+        model,
+        batches,
+        objective=objective,
+        validate=lambda model: validated(model, held, objective, device=device),
+        config=config.training,
+        group=Group(device=device),
+        report=report,
+        watcher=Nobody(),
+    )
     if config.label.objective == "regression":
         _calibrate(model, held, device, report)
     return Learned(model=model, moments=moments, goal=goal, fit=result)

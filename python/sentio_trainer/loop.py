@@ -1,54 +1,40 @@
-"""The training loop: AdamW, warm-up and cosine, validation after each epoch, early stopping, the best epoch kept."""
+"""The training loop: steps, validation after each epoch, early stopping, the best epoch kept, checkpoints."""
 
-import copy
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
 
-from sentio_trainer.bars import Float64, Int64
-from sentio_trainer.batches import Batch, Batches
-from sentio_trainer.cache import Float32
-from sentio_trainer.errors import ConfigError, SentioError
-from sentio_trainer.forecast import outputs
-from sentio_trainer.metrics import auc, correlation, rank_correlation
-from sentio_trainer.report import Report
+from sentio_trainer.batches import Batch
+from sentio_trainer.checkpoint import Checkpoint, Checkpoints, Progress, read_checkpoint
+from sentio_trainer.device import memory_errors_in_words, random_state, set_random_state, to_device
+from sentio_trainer.distributed import Group
+from sentio_trainer.errors import SentioError, StoppedError
+from sentio_trainer.interruption import interruptions
+from sentio_trainer.losses import Objective
+from sentio_trainer.optimisation import Optimisation, learning_rate_share
+from sentio_trainer.paths import shown_path
+from sentio_trainer.report import Report, Silence
 from sentio_trainer.schema import TrainingConfig
-
-# output [B, 1], target [B], weight [B] → the weighted mean loss
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """Samples that are not learned from, m of them."""
-
-    x: Float32  # [n, F], memory-mapped
-    rows: Int64  # [m], the last row of each sample's window
-    window: int
-    target: Float32  # [m]
-    weight: Float32  # [m]
-    forward_return: Float64  # [m]
+from sentio_trainer.validation import Validated
+from sentio_trainer.watch import Epoch, Nobody, Steps, Watcher
 
 
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One row of the training log; metrics are those of the validation rows, None where undefined."""
+class BatchSource(Protocol):
+    """The samples of an epoch; in several processes, this one's share of each batch."""
 
-    epoch: int
-    lr: float  # at the epoch's first step
-    train_loss: float
-    loss: float
-    auc: float | None
-    ic: float | None
-    rank_ic: float | None
-    seconds: float
+    def __len__(self) -> int:
+        """Batches of an epoch, at most; the same number in all processes."""
+
+    def epoch(self, rng: np.random.Generator | None, *, start: int = 0) -> Generator[Batch, None, None]:
+        """The batches from number `start` on, decided by `rng` alone; each is valid until the next one is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,152 +43,291 @@ class Fit:
     best: Epoch
 
 
-def direction_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Binary cross-entropy of a logit against 0 or 1."""
-    loss = nn.functional.binary_cross_entropy_with_logits(output[:, 0], target, reduction="none")
-    return _weighted_mean(loss, weight)
-
-
-def regression_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Huber's loss, linear beyond one volatility."""
-    return _weighted_mean(nn.functional.huber_loss(output[:, 0], target, reduction="none"), weight)
-
-
-def _weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
-    # A batch of bars that did not move weighs nothing, and its loss is 0.
-    return (loss * weight).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is cuda, mps or cpu, the first that is there.
-
-    Raises:
-        ConfigError: there is no such device here.
-    """
-    if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ConfigError(f"training.device: '{name}' cannot be used here; auto picks one that can") from error
-    return device
-
-
 def fit(
     model: nn.Module,
-    batches: Batches,
-    validation: Held,
-    loss: Loss,
-    config: TrainingConfig,
+    batches: BatchSource,
     *,
-    device: torch.device,
+    objective: Objective,
+    validate: Callable[[nn.Module], Validated],
+    config: TrainingConfig,
+    group: Group,
     report: Report,
+    watcher: Watcher,
+    checkpoints: Checkpoints | None = None,
+    resume_from: Path | None = None,
 ) -> Fit:
-    """Trains `model` in place and leaves it with the weights of its best epoch, on `device`.
+    """Trains `model` in place and leaves it with the weights of its best epoch, on the device of `group`.
+
+    Weights are those of the average where `training.ema` asks for one. The weights that it starts from are those of the
+    first process. With `checkpoints`, Ctrl-C and SIGTERM stop it after the step that is under way.
+
+    Args:
+        validate: metrics of a model, called in the first process alone, after each epoch.
+        resume_from: a checkpoint of this training; on the CPU, with as many threads, it ends with the same bits as a
+            training that was never stopped.
 
     Raises:
-        SentioError: the loss is not finite.
+        SentioError: the loss is not finite, or memory does not suffice, or another process stopped.
+        DataError: the checkpoint is damaged.
+        ConfigError: the checkpoint is of another training, or the device lacks the precision.
+        StoppedError: it was asked to stop; a checkpoint was written.
     """
-    model.to(device)
-    total_steps = config.epochs * len(batches)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    schedule = LambdaLR(optimizer, lambda step: _lr_share(step, total_steps, config.warmup))
-    epochs: list[Epoch] = []
-    best: Epoch | None = None
-    best_weights: dict[str, Tensor] = {}
-    with report.steps(total_steps) as advance:
-        for number in range(1, config.epochs + 1):
-            began = time.perf_counter()
-            lr = float(schedule.get_last_lr()[0])
-            with closing(batches.epoch(np.random.default_rng([config.seed, number]))) as epoch_batches:
-                train_loss = _learn(model, epoch_batches, loss, optimizer, schedule, device, advance)
-            _require_finite("training", train_loss, number, config)
-            epoch = _validate(model, validation, loss, device, number=number, lr=lr, train_loss=train_loss, began=began)
-            _require_finite("validation", epoch.loss, number, config)
-            epochs.append(epoch)
-            is_best = best is None or _goodness(epoch, config) > _goodness(best, config)
-            if best is None or is_best:
-                best, best_weights = epoch, copy.deepcopy(model.state_dict())
-            report.say(_line(epoch, is_best=is_best))
-            if number - best.epoch >= config.patience:
-                report.say(f"no better {config.monitor} for {config.patience} epochs: training stops")
-                break
-    assert best is not None  # a configuration has at least one epoch
-    model.load_state_dict(best_weights)
-    return Fit(epochs=epochs, best=best)
+    if not group.is_first:
+        report, watcher = Silence(), Nobody()
+    with memory_errors_in_words(config, group.device):
+        training = _Training(model, batches, objective, validate, config, group, report, watcher, checkpoints)
+        training.begin(resume_from)
+        return training.run()
 
 
-def _learn(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    schedule: LambdaLR,
-    device: torch.device,
-    advance: Callable[[], None],
-) -> float:
-    """One pass over the batches; their mean loss."""
-    model.train()
-    losses = []
-    for batch in batches:
-        x, target, weight = (each.to(device) for each in (batch.x, batch.target, batch.weight))
-        optimizer.zero_grad(set_to_none=True)
-        batch_loss = loss(model(x), target, weight)
-        batch_loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        losses.append(batch_loss.detach())
-        advance()
-    return float(torch.stack(losses).mean())
+class _Training:
+    """One training under way, between two steps."""
 
-
-def _require_finite(what: str, value: float, epoch: int, config: TrainingConfig) -> None:
-    if not math.isfinite(value):
-        raise SentioError(
-            f"the {what} loss became {value} in epoch {epoch}; try a learning rate (training.lr) below {config.lr:g}"
+    def __init__(
+        self,
+        model: nn.Module,
+        batches: BatchSource,
+        objective: Objective,
+        validate: Callable[[nn.Module], Validated],
+        config: TrainingConfig,
+        group: Group,
+        report: Report,
+        watcher: Watcher,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self._model = model.to(group.device)
+        group.copy_first(each.detach() for each in (*model.parameters(), *model.buffers()))
+        self._batches, self._validate, self._config, self._group = batches, validate, config, group
+        self._report, self._watcher, self._checkpoints = report, watcher, checkpoints
+        self._optimisation = Optimisation(model, objective, config, group)
+        steps = config.epochs * -(-len(batches) // config.accumulate)
+        self._total = min(steps, config.max_steps or steps)
+        self._step = 0
+        self._epochs: list[Epoch] = []
+        self._batch = 0  # batches taken of the open epoch
+        # Σ w·l and Σ w of the open epoch; MPS has no doubles.
+        self._sums = torch.zeros(
+            2, device=group.device, dtype=torch.float32 if group.device.type == "mps" else torch.float64
         )
+        self._seconds = 0.0  # spent on the open epoch, before it was interrupted
+        self._best_weights: dict[str, Tensor] = {}
+
+    def begin(self, resume_from: Path | None) -> None:
+        """Where to go on from."""
+        if resume_from is not None:
+            assert self._checkpoints is not None  # who resumes also goes on writing
+            self._restore(read_checkpoint(resume_from, identity=self._checkpoints.identity, world=self._group.world))
+        elif self._group.rank > 0:
+            # Dropout silences other units for other samples; the first process is as if it were alone.
+            words = np.random.SeedSequence([self._config.seed, self._group.rank]).generate_state(1, np.uint64)
+            torch.manual_seed(int(words[0]))
+        if self._group.is_first:
+            if self._checkpoints is not None:
+                self._checkpoints.begin(self._step)
+            self._watcher.on_begin(self._step, self._epochs)
+
+    def run(self) -> Fit:
+        asking: AbstractContextManager[Callable[[], bool]] = nullcontext(lambda: False)
+        if self._checkpoints is not None:
+            asking = interruptions()
+        with self._report.steps(self._total - self._step) as advance, asking as interrupted:
+            while not self._is_over():
+                self._learn(advance, interrupted)
+                self._close_epoch()
+                if self._asked_to_stop(interrupted):
+                    raise self._stopped()
+        if len(self._epochs) < self._config.epochs and self._step < self._total:
+            self._report.say(f"no better {self._config.monitor} for {self._config.patience} epochs: training stops")
+        self._model.load_state_dict(self._best_weights)
+        return Fit(epochs=self._epochs, best=self._best())
+
+    def _is_over(self) -> bool:
+        if not self._epochs:
+            return False
+        stale = self._epochs[-1].epoch - self._best().epoch >= self._config.patience
+        return stale or len(self._epochs) == self._config.epochs or self._step >= self._total
+
+    def _best(self) -> Epoch:
+        return max(self._epochs, key=lambda epoch: _goodness(epoch, self._config))
+
+    def _learn(self, advance: Callable[[], None], interrupted: Callable[[], bool]) -> None:
+        """What is left of the open epoch."""
+        self._began = time.perf_counter()
+        self._model.train()
+        pace = _Pace(self._sums)
+        rng = np.random.default_rng([self._config.seed, len(self._epochs) + 1])
+        with closing(self._batches.epoch(rng, start=self._batch)) as source:
+            for batch in pace.waiting_for(source):
+                x, target, weight = (
+                    to_device(each, self._group.device) for each in (batch.x, batch.target, batch.weight)
+                )
+                self._optimisation.add(x, target, weight)
+                self._batch += 1
+                is_last = self._batch == len(self._batches)
+                if self._batch % self._config.accumulate and not is_last:
+                    continue
+                self._take_step(pace)
+                advance()
+                if self._step == self._total:
+                    return
+                if is_last:
+                    break  # its checkpoint follows its validation
+                stop = self._asked_to_stop(interrupted)
+                if stop or (self._checkpoints is not None and self._checkpoints.is_due(self._step)):
+                    self._train_loss()  # weights that are not finite are not kept
+                    self._save()
+                if stop:
+                    raise self._stopped()
+        if self._optimisation.is_open:
+            self._take_step(pace)
+            advance()
+
+    def _take_step(self, pace: "_Pace") -> None:
+        lr = self._learning_rate(self._step)
+        norm = self._optimisation.step(lr)
+        self._step += 1
+        self._sums += self._optimisation.sums[:2]
+        pace.add(self._optimisation.sums)
+        if self._step % self._watcher.log_steps == 0 and self._group.is_first:
+            steps = pace.tell(step=self._step, epoch=len(self._epochs) + 1, lr=lr, norm=norm)
+            self._require_finite("training", steps.loss)
+            self._watcher.on_steps(steps)
+
+    def _learning_rate(self, step: int) -> float:
+        return self._config.lr * learning_rate_share(step, self._total, self._config.warmup)
+
+    def _train_loss(self) -> float:
+        """The mean loss of the open epoch so far."""
+        total, weight = self._sums.tolist()
+        loss: float = total / weight if weight > 0.0 else total
+        self._require_finite("training", loss)
+        return loss
+
+    def _close_epoch(self) -> None:
+        train_loss = self._train_loss()
+        found = self._group.of_first(self._validate(self._optimisation.model) if self._group.is_first else None)
+        assert found is not None
+        self._require_finite("validation", found.loss)
+        epoch = Epoch(
+            epoch=len(self._epochs) + 1,
+            step=self._step,
+            lr=self._learning_rate(self._epochs[-1].step if self._epochs else 0),
+            train_loss=train_loss,
+            **asdict(found),
+            seconds=self._elapsed(),
+        )
+        self._epochs.append(epoch)
+        self._batch, self._seconds = 0, 0.0
+        self._sums.zero_()
+        is_best = self._best() is epoch
+        if is_best:
+            weights = self._optimisation.model.state_dict()
+            self._best_weights = {name: value.detach().clone() for name, value in weights.items()}
+        self._report.say(_line(epoch, is_best=is_best))
+        if self._group.is_first:
+            self._watcher.on_epoch(epoch)
+        if self._checkpoints is not None:
+            self._began = time.perf_counter()
+            self._save()
+
+    def _elapsed(self) -> float:
+        return self._seconds + time.perf_counter() - self._began
+
+    def _require_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise SentioError(
+                f"the {what} loss became {value} in epoch {len(self._epochs) + 1}; "
+                f"try a learning rate (training.lr) below {self._config.lr:g}"
+            )
+
+    def _asked_to_stop(self, interrupted: Callable[[], bool]) -> bool:
+        return self._checkpoints is not None and self._group.any(interrupted())
+
+    def _stopped(self) -> StoppedError:
+        assert self._checkpoints is not None
+        folder = shown_path(self._checkpoints.place(self._step))
+        return StoppedError(f"interrupted after step {self._step:,} of {self._total:,}; --resume-from {folder} goes on")
+
+    def _save(self) -> None:
+        """All processes tell the state of their random numbers; the first one writes."""
+        assert self._checkpoints is not None
+        random = self._group.all_of(random_state(self._group.device))
+        if not self._group.is_first:
+            return
+        progress = Progress(
+            step=self._step,
+            epochs=tuple(self._epochs),
+            batch=self._batch,
+            seconds=self._elapsed(),
+            best_epoch=self._best().epoch if self._epochs else None,
+            identity=self._checkpoints.identity,
+            world=self._group.world,
+            **_here(self._group.device),
+        )
+        state = {
+            **self._optimisation.state(),
+            "best_weights": self._best_weights,
+            "sums": self._sums,
+            "random": random,
+        }
+        self._checkpoints.write(progress, state)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        progress, state, device = checkpoint.progress, checkpoint.state, self._group.device
+        self._optimisation.load(state)
+        self._best_weights = {name: value.to(device) for name, value in state["best_weights"].items()}
+        self._sums.copy_(state["sums"])
+        set_random_state(state["random"][self._group.rank], device)
+        self._step, self._batch, self._seconds = progress.step, progress.batch, progress.seconds
+        self._epochs = list(progress.epochs)
+        folder = shown_path(checkpoint.folder)
+        self._report.say(f"{folder}: going on after step {self._step:,} of {self._total:,}")
+        for what, here in _here(device).items():
+            if (before := getattr(progress, what)) != here:
+                self._report.warn(f"{folder}: was written with {what} {before}, here is {here}: last digits may differ")
 
 
-def _lr_share(step: int, total: int, warmup: float) -> float:
-    """Linear from 0 over the warm-up, then half a cosine to 0, sampled in the middle of each step."""
-    rise = warmup * total
-    at = step + 0.5
-    if at < rise:
-        return at / rise
-    return 0.5 * (1.0 + math.cos(math.pi * (at - rise) / (total - rise)))
+def _here(device: torch.device) -> dict[str, Any]:
+    """What the last digits of a step depend on, besides its inputs."""
+    return {"threads": torch.get_num_threads(), "device": device.type, "torch": str(torch.__version__)}
 
 
-def _validate(
-    model: nn.Module,
-    held: Held,
-    loss: Loss,
-    device: torch.device,
-    *,
-    number: int,
-    lr: float,
-    train_loss: float,
-    began: float,
-) -> Epoch:
-    output = outputs(model, held.x, held.rows, window=held.window, device=device)
-    moved = held.forward_return != 0.0
-    held_loss = loss(
-        torch.from_numpy(output)[:, None],
-        torch.from_numpy(held.target).double(),
-        torch.from_numpy(held.weight).double(),
-    )
-    return Epoch(
-        epoch=number,
-        lr=lr,
-        train_loss=train_loss,
-        loss=float(held_loss),
-        auc=auc(output[moved], held.forward_return[moved] > 0.0),
-        ic=correlation(output, held.forward_return),
-        rank_ic=rank_correlation(output, held.forward_return),
-        seconds=time.perf_counter() - began,
-    )
+class _Pace:
+    """Figures of the steps since they were last told."""
+
+    def __init__(self, sums: Tensor) -> None:
+        self._sums = torch.zeros(3, device=sums.device, dtype=sums.dtype)
+        self._waited, self._began = 0.0, time.perf_counter()
+
+    def waiting_for(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, and how long each kept us waiting."""
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self._waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def add(self, sums: Tensor) -> None:
+        self._sums += sums
+
+    def tell(self, *, step: int, epoch: int, lr: float, norm: Tensor) -> Steps:
+        """The figures, and a new beginning."""
+        total, weight, rows = self._sums.tolist()
+        now = time.perf_counter()
+        steps = Steps(
+            step=step,
+            epoch=epoch,
+            lr=lr,
+            loss=total / weight if weight > 0.0 else total,
+            grad_norm=float(norm),
+            samples_per_s=rows / (now - self._began),
+            wait_share=self._waited / (now - self._began),
+        )
+        self._sums.zero_()
+        self._waited, self._began = 0.0, now
+        return steps
 
 
 def _goodness(epoch: Epoch, config: TrainingConfig) -> float:

@@ -1,32 +1,27 @@
 """Metrics against brute force, and the laws of the training loop."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loop_support import CPU, Problem, config_of, make_problem, train, weights_hash
 from torch import nn
 
-from sentio_trainer.batches import Batches
 from sentio_trainer.bootstrap import block_bootstrap_errors
 from sentio_trainer.calibration import fit_calibration
+from sentio_trainer.device import memory_errors_in_words, pick_device
 from sentio_trainer.errors import ConfigError, SentioError
 from sentio_trainer.forecast import outputs
-from sentio_trainer.goal import Goal
-from sentio_trainer.loop import Fit, Held, _lr_share, direction_loss, fit, pick_device, regression_loss
 from sentio_trainer.metrics import auc, correlation, rank_correlation, ranks
 from sentio_trainer.models import Mlp, Normalised
 from sentio_trainer.moments import Moments
-from sentio_trainer.report import Silence
 from sentio_trainer.resampled import Correlation
-from sentio_trainer.rows import RowSet
-from sentio_trainer.schema import TrainingConfig
-
-CPU = torch.device("cpu")
-
+from sentio_trainer.validation import validated
+from sentio_trainer.watch import Epoch, Steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -75,27 +70,6 @@ def test_a_forecast_that_does_not_vary_has_no_correlation() -> None:
     assert rank_correlation(np.arange(5.0), np.ones(5)) is None
 
 
-def test_losses_by_hand() -> None:
-    output = torch.tensor([[0.0], [2.0]])
-    weight = torch.tensor([3.0, 1.0])
-    expected = (3.0 * math.log(2.0) + math.log1p(math.exp(2.0))) / 4.0
-    assert float(direction_loss(output, torch.tensor([1.0, 0.0]), weight)) == pytest.approx(expected)
-    # |error| 0.5 is squared and halved; 3 is linear.
-    assert float(regression_loss(output, torch.tensor([0.5, -1.0]), torch.ones(2))) == pytest.approx((0.125 + 2.5) / 2)
-    assert float(direction_loss(output, torch.tensor([1.0, 0.0]), torch.zeros(2))) == 0.0
-
-
-def test_the_learning_rate_rises_over_the_warm_up_and_falls_to_nothing() -> None:
-    shares = [_lr_share(step, 100, 0.1) for step in range(100)]
-    assert shares[0] == pytest.approx(0.05)
-    assert max(shares) == pytest.approx(1.0, abs=1e-3)
-    assert shares.index(max(shares)) == 10
-    assert shares[:11] == sorted(shares[:11])
-    assert shares[10:] == sorted(shares[10:], reverse=True)
-    assert 0.0 < shares[-1] < 1e-3
-    assert _lr_share(0, 1, 0.0) == pytest.approx(0.5)
-
-
 def test_the_wrapper_normalises_clips_and_calibrates() -> None:
     class Sum(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -128,33 +102,8 @@ def test_calibration_of_a_constant_leaves_it_alone() -> None:
     assert (found.slope, found.intercept) == (1.0, 0.0)
 
 
-GOAL = Goal(objective="direction", weighting="move", mean_size=1.0, rise_share=0.5)
-
-
-def samples(n: int = 4000, *, strength: float = 1.0) -> tuple[np.ndarray, np.ndarray, Held]:
-    """Features, the return that one of three forecasts, and the second half to validate on."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((n, 3)).astype(np.float32)
-    forward_return = strength * x[:, 0] + rng.standard_normal(n)
-    rows = np.arange(n // 2, n)
-    target, weight = GOAL(forward_return[rows])
-    held = Held(x=x, rows=rows, window=1, target=target, weight=weight, forward_return=forward_return[rows])
-    return x, forward_return, held
-
-
-def train(x: np.ndarray, learned: np.ndarray, held: Held, **settings: object) -> tuple[nn.Module, Fit]:
-    config = TrainingConfig.model_validate({"batch_size": 128, "epochs": 4, "lr": 0.01, **settings})
-    torch.manual_seed(config.seed)
-    model = Normalised(
-        Mlp(inputs=3, hidden=8, layers=1, dropout=0.1), Moments(mean=np.zeros(3), std=np.ones(3)), clip=8.0
-    )
-    rows = RowSet.of_indices(np.arange(len(x) // 2), n=len(x))
-    batches = Batches(x, learned, rows, GOAL, batch_size=config.batch_size, window=1, num_workers=1, prefetch_factor=2)
-    return model, fit(model, batches, held, direction_loss, config, device=CPU, report=Silence())
-
-
 def test_a_forecastable_return_is_forecast() -> None:
-    _, result = train(*samples())
+    _, result = train(make_problem())
     assert result.best.ic is not None
     assert result.best.ic > 0.65  # the feature itself correlates by sqrt(1/2)
     assert result.best.auc is not None
@@ -164,7 +113,7 @@ def test_a_forecastable_return_is_forecast() -> None:
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     def weights(seed: int) -> list[float]:
-        model, _ = train(*samples(500), seed=seed)
+        model, _ = train(make_problem(500), seed=seed)
         return [value for p in model.parameters() for value in p.flatten().tolist()]
 
     assert weights(3) == weights(3)
@@ -173,37 +122,137 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 
 @pytest.mark.parametrize("monitor", ["loss", "auc", "ic", "rank_ic"])
 def test_the_model_ends_with_the_weights_of_its_best_epoch(monitor: str) -> None:
-    x, learned, held = samples(600, strength=0.02)  # little to learn: epochs get worse
-    model, result = train(x, learned, held, epochs=12, monitor=monitor, patience=12)
+    problem = make_problem(600, strength=0.02)  # little to learn: epochs get worse
+    model, result = train(problem, epochs=12, monitor=monitor, patience=12)
     values = [getattr(epoch, monitor) for epoch in result.epochs]
     best = min(values) if monitor == "loss" else max(values)
     assert getattr(result.best, monitor) == best
     assert result.best.epoch < 12
+    held = problem.held
     output = outputs(model, held.x, held.rows, window=1, device=CPU)
     assert correlation(output, held.forward_return) == result.best.ic
 
 
 def test_training_stops_when_no_epoch_is_better_for_long_enough() -> None:
-    _, result = train(*samples(600, strength=0.02), epochs=50, patience=3)
+    _, result = train(make_problem(600, strength=0.02), epochs=50, patience=3)
     assert len(result.epochs) == result.best.epoch + 3 < 50
 
 
 def test_rows_that_are_held_do_not_move_the_weights() -> None:
-    x, learned, held = samples(500)
-    model, _ = train(x, learned, held, epochs=1)
-    noise, noisy = x.copy(), learned.copy()
+    problem = make_problem(500)
+    model, _ = train(problem, epochs=1)
+    noise, noisy = problem.x.copy(), problem.learned.copy()
     noise[250:], noisy[250:] = 1e6, 1.0
-    other, _ = train(noise, noisy, held, epochs=1)
-    for one, another in zip(model.parameters(), other.parameters(), strict=True):
-        assert torch.equal(one, another)
+    other, _ = train(Problem(x=noise, learned=noisy), held=problem.held, epochs=1)
+    assert weights_hash(other) == weights_hash(model)
 
 
 def test_a_loss_that_is_not_finite_is_an_error_in_words() -> None:
-    x, learned, held = samples(500)
-    x[7, 1] = np.nan
+    problem = make_problem(500)
+    problem.x[7, 1] = np.nan
     with pytest.raises(SentioError) as error:
-        train(x, learned, held)
+        train(problem)
     assert str(error.value) == "the training loss became nan in epoch 1; try a learning rate (training.lr) below 0.01"
+
+
+class Recorder:
+    """Keeps what it is told."""
+
+    def __init__(self, log_steps: int) -> None:
+        self.log_steps = log_steps
+        self.begun: list[int] = []
+        self.steps: list[Steps] = []
+        self.epochs: list[Epoch] = []
+
+    def on_begin(self, step: int, epochs: Sequence[Epoch]) -> None:
+        self.begun.append(step)
+        self.epochs = list(epochs)
+
+    def on_steps(self, steps: Steps) -> None:
+        self.steps.append(steps)
+
+    def on_epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+
+
+def test_a_watcher_hears_of_every_step_and_every_epoch() -> None:
+    recorder = Recorder(log_steps=1)
+    _, result = train(make_problem(1000), watcher=recorder, epochs=3, dropout=0.0)
+    assert recorder.begun == [0]
+    assert recorder.epochs == result.epochs
+    assert [steps.step for steps in recorder.steps] == list(range(1, result.epochs[-1].step + 1))
+    for epoch, before in zip(result.epochs, [0, *(each.step for each in result.epochs)], strict=False):
+        told = [steps for steps in recorder.steps if steps.epoch == epoch.epoch]
+        assert [steps.step for steps in told] == list(range(before + 1, epoch.step + 1))
+        assert told[0].lr == epoch.lr
+    for steps in recorder.steps:
+        assert steps.grad_norm > 0.0
+        assert steps.samples_per_s > 0.0
+        assert 0.0 <= steps.wait_share <= 1.0
+
+
+def test_figures_of_several_steps_are_told_together() -> None:
+    each, some = Recorder(log_steps=1), Recorder(log_steps=3)
+    train(make_problem(3000), watcher=each, epochs=1)
+    train(make_problem(3000), watcher=some, epochs=1)
+    assert [steps.step for steps in some.steps] == [3, 6, 9, 12]
+    assert [steps.lr for steps in some.steps] == [each.steps[at].lr for at in (2, 5, 8, 11)]
+    lowest, highest = min(steps.loss for steps in each.steps[:3]), max(steps.loss for steps in each.steps[:3])
+    assert lowest < some.steps[0].loss < highest
+
+
+def test_training_stops_after_max_steps_and_validates() -> None:
+    _, whole = train(make_problem(1000), epochs=4)
+    _, result = train(make_problem(1000), epochs=4, max_steps=7)
+    steps = whole.epochs[0].step
+    assert [epoch.step for epoch in result.epochs] == [steps, 7]
+    assert steps < 7 < 2 * steps
+
+
+def test_a_step_needs_accumulate_batches_and_the_last_one_of_an_epoch_takes_the_rest() -> None:
+    _, single = train(make_problem(1000), epochs=2)
+    _, joined = train(make_problem(1000), epochs=2, accumulate=3)
+    assert [epoch.step for epoch in joined.epochs] == [-(-each.step // 3) for each in single.epochs[:1]] + [
+        2 * -(-single.epochs[0].step // 3)
+    ]
+
+
+def test_the_average_is_what_is_validated_and_kept() -> None:
+    problem = make_problem(1000)
+    model, result = train(problem, ema=0.9, epochs=3)
+    found = validated(model, problem.held, "direction", device=CPU)
+    assert found.loss == result.best.loss
+    other, _ = train(problem, epochs=3)
+    assert weights_hash(other) != weights_hash(model)
+
+
+def test_memory_that_does_not_suffice_is_an_error_that_names_the_batch_size_and_half_of_it() -> None:
+    class Greedy(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x) + torch.empty(1 << 50)
+
+    with pytest.raises(SentioError) as error:
+        train(make_problem(500), model=Greedy(3, 1), accumulate=2)
+    assert str(error.value) == (
+        "out of memory on cpu with training.batch_size 128: try 64, with training.accumulate 4 for the same steps"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["MPS backend out of memory (MPS allocated: 5 GB, max allowed: 6 GB)", "CUDA out of memory."]
+)
+def test_accelerators_run_out_of_memory_in_their_own_words(text: str) -> None:
+    kind = torch.OutOfMemoryError if text.startswith("CUDA") else RuntimeError
+    with (
+        pytest.raises(SentioError, match=r"^out of memory on cpu with training.batch_size 1: the model itself is too"),
+        memory_errors_in_words(config_of(batch_size=1), CPU),
+    ):
+        raise kind(text)
+
+
+def test_other_errors_pass_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), memory_errors_in_words(config_of(), CPU):
+        raise RuntimeError("shapes differ")
 
 
 def test_a_device_that_is_not_there_is_refused_by_name() -> None:

@@ -166,7 +166,7 @@ def test_the_saved_model_gives_the_logits_of_its_probe_on_real_inputs(trained: P
 
 def test_the_log_has_one_row_per_epoch(trained: Project) -> None:
     lines = (trained.artifact / "train_log.csv").read_text().splitlines()
-    assert lines[0] == "epoch,lr,train_loss,loss,auc,ic,rank_ic,seconds"
+    assert lines[0] == "epoch,step,lr,train_loss,loss,auc,ic,rank_ic,seconds"
     assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
 
 

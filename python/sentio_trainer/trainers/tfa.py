@@ -15,10 +15,11 @@ from sentio_trainer.assessment import assess, choose
 from sentio_trainer.batches import gather
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
+from sentio_trainer.device import pick_device
 from sentio_trainer.evaluation import Evaluation, evaluation_document, metrics_document
 from sentio_trainer.export import torchscript_bytes
 from sentio_trainer.learning import Learned, learn
-from sentio_trainer.loop import Fit, pick_device
+from sentio_trainer.loop import Fit
 from sentio_trainer.report import Report
 from sentio_trainer.samples import Samples, load_samples, row_span
 from sentio_trainer.splits import Split, purged_split
