@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentio_trainer.machine import cpu_name
+
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
@@ -105,16 +107,7 @@ def _probes() -> Iterator[Probe]:
 
 def _cpu() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_cpu_name()}, {cores} cores for this process"
-
-
-def _cpu_name() -> str:
-    if sys.platform == "darwin":
-        return _output_of("sysctl", "-n", "machdep.cpu.brand_string")
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
+    return f"{cpu_name()}, {cores} cores for this process"
 
 
 def _avx2() -> str:
@@ -154,7 +147,7 @@ def _mps() -> str:
         why = "sees no device" if torch.backends.mps.is_built() else "is built without MPS"
         raise ProbeError(f"torch {torch.__version__} {why}")
     torch.ones(1, device="mps").sum().item()
-    return f"{_cpu_name()}, {_gib(torch.mps.recommended_max_memory())} for torch"
+    return f"{cpu_name()}, {_gib(torch.mps.recommended_max_memory())} for torch"
 
 
 def _memory() -> str:
