@@ -1,5 +1,6 @@
 """Decision thresholds: chosen on validation bars, after costs, by the backtest that trades them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,11 +71,19 @@ class Venue:
         )
 
     def trade_each(self, forecasts: Sequence[Forecasts], decision: dict[str, Any]) -> Traded:
-        """Trades each symbol by itself: the mean return, as from equal shares of the capital."""
-        traded = [self.trade(each.bars, each.probability, decision) for each in forecasts]
+        """Trades each symbol by itself: the mean return, as from equal shares of the capital.
+
+        Several stretches of one symbol are traded one after the other, each from a flat position.
+        """
+        traded: dict[str, list[Traded]] = {}
+        for each in forecasts:
+            traded.setdefault(each.symbol, []).append(self.trade(each.bars, each.probability, decision))
+        symbols = traded.values()
         return Traded(
-            total_return=_mean([each.total_return for each in traded]),
-            buy_and_hold_return=_mean([each.buy_and_hold_return for each in traded]),
+            total_return=_mean([compound([each.total_return for each in stretches]) for stretches in symbols]),
+            buy_and_hold_return=_mean(
+                [compound([each.buy_and_hold_return for each in stretches]) for stretches in symbols]
+            ),
         )
 
     def check(self) -> None:
@@ -133,6 +142,14 @@ def choose_thresholds(forecasts: Sequence[Forecasts], config: DecisionConfig, ve
         + (f", short at {best['short_below']:.4f}" if config.allow_short else "")
         + f": {best_return:+.2%} after costs on validation",
     )
+
+
+def compound(returns: Sequence[float | None]) -> float | None:
+    """The return of one after the other; None where one of them is undefined."""
+    known = [each for each in returns if each is not None]
+    if len(known) < len(returns):
+        return None
+    return known[0] if len(known) == 1 else math.prod(1.0 + each for each in known) - 1.0
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
