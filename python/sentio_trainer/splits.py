@@ -49,9 +49,7 @@ def purged_split(time_ns: Int64, series: Sequence[slice], end: Int64, eligible: 
         DataError: a part is left without rows.
     """
     starts = [_first_marked(eligible, rows) for rows in series]
-    total = sum(rows.stop - start for rows, start in zip(series, starts, strict=True))
-    shares = (config.train, config.train + config.validation)
-    times = [_time_of_row(time_ns, series, starts, round(share * total)) for share in shares]
+    times = _border_times(time_ns, series, eligible, config)
     usable = np.zeros(len(end), dtype=np.bool_)
     parts: dict[str, list[slice]] = {"train": [], "validation": [], "test": []}
     for rows, start in zip(series, starts, strict=True):
@@ -75,6 +73,28 @@ def purged_split(time_ns: Int64, series: Sequence[slice], end: Int64, eligible: 
                 f"give more bars, or lower data.split.embargo or label.horizon"
             )
     return Split(train=sets["train"], validation=sets["validation"], test=sets["test"])
+
+
+def before_test(time_ns: Int64, series: Sequence[slice], end: Int64, eligible: Bool, config: SplitConfig) -> Bool:
+    """Rows of which neither the bar nor the label reaches the test part of `purged_split`, shape [n].
+
+    What is learned about a configuration from these alone leaves that part to be looked at once. Arguments as there.
+    """
+    time = _border_times(time_ns, series, eligible, config)[-1]
+    free = np.zeros(len(end), dtype=np.bool_)
+    for rows in series:
+        border = rows.start + int(np.searchsorted(time_ns[rows], time))
+        before = slice(rows.start, border)
+        free[before] = eligible[before] & (end[before] < border)
+    return free
+
+
+def _border_times(time_ns: Int64, series: Sequence[slice], eligible: Bool, config: SplitConfig) -> list[int]:
+    """When the validation part and the test part begin."""
+    starts = [_first_marked(eligible, rows) for rows in series]
+    total = sum(rows.stop - start for rows, start in zip(series, starts, strict=True))
+    shares = (config.train, config.train + config.validation)
+    return [_time_of_row(time_ns, series, starts, round(share * total)) for share in shares]
 
 
 def _first_marked(marked: Bool, rows: slice) -> int:
@@ -220,7 +240,7 @@ def combinatorial_purged(spans: LabelSpans, *, folds: int, test_folds: int, emba
     _check_embargo(embargo)
     if folds > n:
         raise ValueError(f"folds must be at most the number of samples, {n}, found {folds}")
-    edges = _fold_edges(n, folds)
+    edges = fold_edges(n, folds)
 
     def training(tested: tuple[int, ...]) -> Bool:
         # One comparison with a whole fold does for all of its spans: as samples are in the order of their begin, what
@@ -239,7 +259,7 @@ def combinatorial_purged(spans: LabelSpans, *, folds: int, test_folds: int, emba
     for tested in combinations(range(folds), test_folds):
         if not training(tested).any():
             raise DataError(
-                f"no samples left to learn from when testing on {_fold_list(tested)} of {folds}: {n} samples, "
+                f"no samples left to learn from when testing on {fold_list(tested)} of {folds}: {n} samples, "
                 f"embargo {embargo}; give more samples, or lower embargo, the label's horizon or the number of folds"
             )
     return map(split, combinations(range(folds), test_folds))
@@ -282,19 +302,20 @@ def along_paths(values: Float64, paths: Int64) -> Float64:
     if values.ndim != 2 or len(values) != splits or values.shape[1] < folds:
         raise ValueError(f"values must have the shape ({splits}, at least {folds}), found {values.shape}")
     n = values.shape[1]
-    fold_of_sample = np.repeat(np.arange(folds), np.diff(_fold_edges(n, folds)))
+    fold_of_sample = np.repeat(np.arange(folds), np.diff(fold_edges(n, folds)))
     return values[paths[:, fold_of_sample], np.arange(n)]
 
 
-def _fold_edges(n: int, folds: int) -> Int64:
-    """Fold f holds the samples edges[f] to edges[f + 1], the latter excluded; shape [N + 1]."""
+def fold_edges(n: int, folds: int) -> Int64:
+    """Fold f of `combinatorial_purged` holds samples edges[f] to edges[f + 1], the latter excluded; shape [N + 1]."""
     size, longer = divmod(n, folds)
     fold = np.arange(folds + 1)
     return fold * size + np.minimum(fold, longer)
 
 
-def _fold_list(folds: tuple[int, ...]) -> str:
-    return ("fold " if len(folds) == 1 else "folds ") + ", ".join(map(str, folds))
+def fold_list(folds: tuple[int, ...]) -> str:
+    """For a reader, who counts from 1."""
+    return ("fold " if len(folds) == 1 else "folds ") + ", ".join(str(fold + 1) for fold in folds)
 
 
 def _check_folds(*, folds: int, test_folds: int) -> None:

@@ -434,10 +434,10 @@ def test_splits_with_nothing_to_learn_from_or_to_test_on_are_refused_before_the_
     with pytest.raises(DataError) as error:
         combinatorial_purged(TEN, folds=5, test_folds=2, embargo=4)
     assert str(error.value) == (
-        "no samples left to learn from when testing on folds 0, 2 of 5: 10 samples, embargo 4; "
+        "no samples left to learn from when testing on folds 1, 3 of 5: 10 samples, embargo 4; "
         "give more samples, or lower embargo, the label's horizon or the number of folds"
     )
-    with pytest.raises(DataError, match="when testing on fold 0 of 2: 10 samples, embargo 9;"):
+    with pytest.raises(DataError, match="when testing on fold 1 of 2: 10 samples, embargo 9;"):
         purged_k_fold(TEN, folds=2, embargo=9)
     for train_size in (9, 11):
         with pytest.raises(DataError) as error:
