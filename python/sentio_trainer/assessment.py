@@ -40,7 +40,7 @@ def assess(
     `looks` counts the models that were scored on these bars, this one included.
     """
     data = samples.data
-    rows = _in_time_order(data, test.indices())
+    rows = in_time_order(data, test.indices())
     logit = outputs(learned.model, data.x, rows, window=samples.window, device=device)
     traded = venue.trade_each(_forecasts(samples, learned, test, device), choice.decision)
     return evaluate(
@@ -69,7 +69,7 @@ def _forecasts(samples: Samples, learned: Learned, rows: RowSet, device: torch.d
     return found
 
 
-def _in_time_order(data: DataSet, rows: Int64) -> Int64:
+def in_time_order(data: DataSet, rows: Int64) -> Int64:
     """Blocks of neighbouring samples are resampled together: those of one time must be neighbours."""
     return rows if len(data.series) == 1 else rows[np.argsort(data.time_ns[rows], kind="stable")]
 
