@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `config show|check`, `data synth`, `doctor`.
+"""The `sentio` command: `train`, `validate`, `config show|check`, `data synth`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -7,7 +7,7 @@ Errors are one line on standard error.
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -105,6 +105,34 @@ def train(
     report = ConsoleReport(progress=loaded.config.tracking.progress)
     trained = trainer(loaded, overwrite=overwrite, report=report)
     print_trained(trained, folder=shown_path(trained.folder))
+
+
+@app.command()
+def validate(
+    config: ConfigOption,
+    set_: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write. [<runs>/<model id>/validate-<UTC time>]")] = None,
+) -> None:
+    """Cross-validate: train and test on many splits, by evaluation.cross_validation, and say whether there is an edge.
+
+    The test part of data.split is left unseen, for the test of a training.
+    """
+    loaded = _load(config, set_)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for train
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.cross_console import print_cross_validation
+    from sentio_trainer.cross_document import check_free, validation_folder, write_validation
+    from sentio_trainer.cross_training import cross_validate
+    from sentio_trainer.trainers import find_trainer
+
+    find_trainer(loaded.config.training.trainer)
+    folder = out if out is not None else validation_folder(loaded, datetime.now(timezone.utc))
+    check_free(folder)
+    report = ConsoleReport(progress=loaded.config.tracking.progress)
+    result = cross_validate(loaded, report)
+    write_validation(folder, loaded, result, report)
+    standard_errors = loaded.config.evaluation.standard_errors
+    print_cross_validation(result, standard_errors=standard_errors, folder=shown_path(folder))
 
 
 @config_app.command("show")
