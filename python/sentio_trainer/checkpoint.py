@@ -92,16 +92,10 @@ def identity(config: Config) -> dict[str, JsonValue]:
     return {key: value(key) for key in KEYS if not key.startswith(FREE_KEYS)}
 
 
-def latest_checkpoint(run_folder: Path) -> Path:
-    """The checkpoint with most steps.
-
-    Raises:
-        DataError: there is none.
-    """
+def newest_checkpoint(run_folder: Path) -> Path | None:
+    """The one with most steps; None where the run stopped before its first, and begins again."""
     steps = _checkpoints(run_folder)
-    if not steps:
-        raise DataError(f"{shown_path(run_folder)}: no checkpoint to resume from")
-    return steps[max(steps)]
+    return steps[max(steps)] if steps else None
 
 
 def read_checkpoint(folder: Path, *, identity: Mapping[str, JsonValue], world: int) -> Checkpoint:

@@ -78,12 +78,18 @@ def train(
     lr: Annotated[float | None, typer.Option(help="Highest learning rate. [training.lr]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, dropout and block order. [training.seed]")] = None,
     out: Annotated[str | None, typer.Option(help="Artifact folder, .../<model id>/<version>. [export.out_dir]")] = None,
+    resume_from: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|latest", help="Go on with an interrupted run, or from one of its checkpoints."),
+    ] = None,
 ) -> None:
     """Train a model and write its artifact.
 
     A value comes from the command line, else from the environment (SENTIO_<SECTION>__<KEY>, such as
     SENTIO_TRAINING__LR), else from the file, else from the defaults. Paths are relative to the project root: the
-    nearest folder above the config with a pyproject.toml.
+    nearest folder above the config with a pyproject.toml. Records and checkpoints are kept in [tracking.runs_dir].
+
+    Started by torchrun --nproc-per-node=N, N processes train one model, each with batches of [training.batch_size].
     """
     flags = {
         "training.device": ("--device", device),
@@ -103,8 +109,9 @@ def train(
 
     trainer = find_trainer(loaded.config.training.trainer)
     report = ConsoleReport(progress=loaded.config.tracking.progress)
-    trained = trainer(loaded, overwrite=overwrite, report=report)
-    print_trained(trained, folder=shown_path(trained.folder))
+    trained = trainer(loaded, overwrite=overwrite, resume_from=resume_from, report=report)
+    if trained is not None:
+        print_trained(trained)
 
 
 @app.command()
@@ -218,7 +225,7 @@ def run(application: typer.Typer, arguments: Sequence[str], *, program: str) -> 
         place = f"{error.filename}: " if error.filename else ""
         return _fail(program, f"{place}{error.strerror or error}", SentioError.exit_code)
     if code == INTERRUPTED:
-        return _fail(program, "interrupted; nothing was written", INTERRUPTED)
+        return _fail(program, "interrupted; no artifact was written", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -33,6 +33,7 @@ class LoadedConfig:
     """A valid configuration, the root of its paths, and where each value came from."""
 
     config: Config
+    source: str  # the file, as messages name it
     root: Path
     origins: Mapping[str, str]
 
@@ -112,7 +113,7 @@ def load_config(path: Path, *, overrides: Sequence[Given] = (), environment: Map
     except ValidationError as error:
         raise ConfigError(_describe(error, given=given, source=shown_path(path))) from error
     origins = {key: given[key].origin if key in given else DEFAULT_ORIGIN for key in KEYS}
-    return LoadedConfig(config=config, root=root, origins=origins)
+    return LoadedConfig(config=config, source=shown_path(path), root=root, origins=origins)
 
 
 def _from_file(path: Path) -> dict[str, Given]:

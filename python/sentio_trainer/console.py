@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from sentio_trainer.evaluation import Evaluation
+from sentio_trainer.paths import shown_path
 from sentio_trainer.reliability import Bin
 from sentio_trainer.tables import percent, plain_table, shown_estimate
 from sentio_trainer.trainer import Trained
@@ -34,8 +35,8 @@ class ConsoleReport:
             yield lambda: progress.advance(task)
 
 
-def print_trained(trained: Trained, *, folder: str) -> None:
-    """The test period as tables, the verdict, and where the artifact is."""
+def print_trained(trained: Trained) -> None:
+    """The test period as tables, the verdict, and where the records and the artifact are."""
     evaluation = trained.evaluation
     console = Console(highlight=False, soft_wrap=True)
     console.print(_scores_table(evaluation))
@@ -44,7 +45,8 @@ def print_trained(trained: Trained, *, folder: str) -> None:
     returns = (percent(evaluation.return_after_costs), percent(evaluation.buy_and_hold_return))
     console.print("return after costs: model {}, buy and hold {}".format(*returns), markup=False)
     console.print(evaluation.verdict, markup=False, style="bold")
-    console.print(f"artifact: {folder}", markup=False)
+    console.print(f"records: {shown_path(trained.run)}", markup=False)
+    console.print(f"artifact: {shown_path(trained.folder)}", markup=False)
 
 
 def _scores_table(evaluation: Evaluation) -> Table:

@@ -23,9 +23,10 @@ from sentio_trainer.cross_scores import (
     overall_figures,
 )
 from sentio_trainer.cross_validation import Plan, plan_splits
+from sentio_trainer.device import pick_device
+from sentio_trainer.distributed import Group
 from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.learning import Learned, learn
-from sentio_trainer.loop import Epoch, pick_device
 from sentio_trainer.metrics import correlation
 from sentio_trainer.report import Report, Silence
 from sentio_trainer.rows import RowSet
@@ -33,6 +34,7 @@ from sentio_trainer.samples import Samples, load_samples, row_span
 from sentio_trainer.scores import Estimate
 from sentio_trainer.splits import fold_list
 from sentio_trainer.thresholds import Choice, Forecasts, Venue, compound, probability_of
+from sentio_trainer.watch import Epoch
 
 LOGISTIC = "logistic regression"
 LAST_SIGN = "last return's sign"
@@ -171,7 +173,7 @@ def _train_and_test(
         loaded.config,
         train=split.train,
         validation=split.validation,
-        device=device,
+        group=Group(device=device),
         report=_WarningsOnly(report),
     )
     choice = choose(loaded, samples, learned, split.validation, venue, device)

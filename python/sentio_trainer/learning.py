@@ -1,11 +1,13 @@
 """From samples to a fitted model: moments, goal, network, loop."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
 from sentio_trainer.batches import Batches
 from sentio_trainer.calibration import fit_calibration
+from sentio_trainer.checkpoint import Checkpoints
 from sentio_trainer.distributed import Group
 from sentio_trainer.forecast import outputs
 from sentio_trainer.goal import Goal, make_goal
@@ -17,7 +19,7 @@ from sentio_trainer.rows import RowSet
 from sentio_trainer.samples import Samples
 from sentio_trainer.schema import Config
 from sentio_trainer.validation import Held, validated
-from sentio_trainer.watch import Nobody
+from sentio_trainer.watch import Nobody, Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +31,35 @@ class Learned:
 
 
 def learn(
-    samples: Samples, config: Config, *, train: RowSet, validation: RowSet, device: torch.device, report: Report
+    samples: Samples,
+    config: Config,
+    *,
+    train: RowSet,
+    validation: RowSet,
+    group: Group,
+    report: Report,
+    watcher: Watcher | None = None,
+    checkpoints: Checkpoints | None = None,
+    resume_from: Path | None = None,
 ) -> Learned:
-    """Fits the model of a configuration to the rows of `train`; the epoch that does best on `validation` is kept."""
+    """Fits the model of a configuration to the rows of `train`; the epoch that does best on `validation` is kept.
+
+    Args:
+        group: this process, and those that it trains with.
+        watcher: who keeps records; None: nobody.
+        checkpoints: where they are written; None: nowhere.
+        resume_from: the one to go on from.
+
+    Raises:
+        As `fit` does.
+    """
     torch.manual_seed(config.training.seed)
     moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
     goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
     body = build_model(config.model, inputs=samples.data.spec.width)
     model = Normalised(body, moments, clip=config.model.clip)
-    report.say(f"training on {device}: {sum(p.numel() for p in model.parameters()):,} parameters")
+    processes = f", {group.world} processes" if group.world > 1 else ""
+    report.say(f"training on {group.device}: {sum(p.numel() for p in model.parameters()):,} parameters{processes}")
     batches = Batches(
         samples.data.x,
         samples.learned,
@@ -47,6 +69,9 @@ def learn(
         window=samples.window,
         num_workers=config.training.num_workers,
         prefetch_factor=config.training.prefetch_factor,
+        rank=group.rank,
+        world=group.world,
+        device=group.device,
     )
     held = _held(samples, validation, goal)
     objective = config.label.objective
@@ -54,14 +79,16 @@ def learn(
         model,
         batches,
         objective=objective,
-        validate=lambda model: validated(model, held, objective, device=device),
+        validate=lambda model: validated(model, held, objective, device=group.device),
         config=config.training,
-        group=Group(device=device),
+        group=group,
         report=report,
-        watcher=Nobody(),
+        watcher=watcher or Nobody(),
+        checkpoints=checkpoints,
+        resume_from=resume_from,
     )
-    if config.label.objective == "regression":
-        _calibrate(model, held, device, report)
+    if config.label.objective == "regression" and group.is_first:
+        _calibrate(model, held, group.device, report)
     return Learned(model=model, moments=moments, goal=goal, fit=result)
 
 

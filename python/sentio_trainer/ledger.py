@@ -119,15 +119,20 @@ def read(path: Path) -> list[Trial]:
     return trials
 
 
-def count(path: Path, *, data_hash: str | None = None) -> int:
+def count(path: Path, *, data_hash: str | None = None, tested: bool = False) -> int:
     """How many models somebody could have picked from: distinct configurations, seeds included, with metrics.
 
     Args:
         path: the ledger.
         data_hash: counts those on these data alone.
+        tested: counts those alone whose test period was looked at, which trials of a study leave unseen.
     """
     return len(
-        {trial.config_hash for trial in read(path) if trial.epoch is not None and data_hash in (None, trial.data_hash)}
+        {
+            trial.config_hash
+            for trial in read(path)
+            if trial.epoch is not None and data_hash in (None, trial.data_hash) and not (tested and trial.study)
+        }
     )
 
 

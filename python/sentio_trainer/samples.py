@@ -14,6 +14,8 @@ from sentio_trainer.labels import Labels, gap_count, label_set, learned_labels
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.rows import RowSet
+from sentio_trainer.schema import SplitConfig
+from sentio_trainer.splits import Split, purged_split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,19 @@ def load_samples(loaded: LoadedConfig, report: Report) -> Samples:
     if config.data.hours == "regular":
         eligible &= in_regular_hours(data.time_ns, config.data.calendar)
     return Samples(data=data, labels=labels, learned=learned, eligible=eligible, window=window)
+
+
+def split_samples(samples: Samples, config: SplitConfig, report: Report) -> Split:
+    """Train, validation and test, by time."""
+    data = samples.data
+    series = [each.rows for each in data.series]
+    split = purged_split(data.time_ns, series, samples.labels.end, samples.eligible, config)
+    counts = [rows.count() for rows in (split.train, split.validation, split.test)]
+    report.say(
+        f"rows: {counts[0]:,} train, {counts[1]:,} validation, {counts[2]:,} test; "
+        f"{len(data) - sum(counts):,} left out (warm-up, no label, holes, borders)"
+    )
+    return split
 
 
 def whole_windows(data: DataSet, *, window: int, max_gap: int) -> Bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from sentio_trainer.checkpoint import Checkpoints, Progress, identity, latest_checkpoint, read_checkpoint
+from sentio_trainer.checkpoint import Checkpoints, Progress, identity, newest_checkpoint, read_checkpoint
 from sentio_trainer.errors import ConfigError, DataError
 from sentio_trainer.schema import KEYS, Config
 from sentio_trainer.watch import Epoch
@@ -99,7 +99,7 @@ def test_the_last_ones_and_the_best_epochs_are_kept(run_folder: Path) -> None:
     assert names(run_folder) == ["checkpoint_34", "checkpoint_40"]
     # More digits are more steps, whatever the alphabet says.
     checkpoints.write(make_progress(100, epochs=4, best=4), make_state())
-    assert latest_checkpoint(run_folder) == run_folder / "checkpoint_100"
+    assert newest_checkpoint(run_folder) == run_folder / "checkpoint_100"
 
 
 def test_one_is_due_every_so_many_steps(run_folder: Path) -> None:
@@ -113,7 +113,7 @@ def test_what_is_half_written_is_not_seen_and_goes_away(run_folder: Path) -> Non
     (run_folder / ".checkpoint_20.new.4711.partial").mkdir()
     (run_folder / ".checkpoint_20.new.4711.partial" / "state.pt").write_bytes(b"PK")
     (run_folder / "train_log.csv").touch()
-    assert latest_checkpoint(run_folder) == run_folder / "checkpoint_10"
+    assert newest_checkpoint(run_folder) == run_folder / "checkpoint_10"
     checkpoints.begin(10)
     assert names(run_folder) == ["checkpoint_10", "train_log.csv"]
 
@@ -134,11 +134,10 @@ def test_one_of_the_same_step_is_replaced(run_folder: Path) -> None:
     assert names(run_folder) == ["checkpoint_14"]
 
 
-def test_a_run_without_a_checkpoint_cannot_be_resumed(run_folder: Path) -> None:
-    for _ in range(2):
-        with pytest.raises(DataError, match=r"^runs/1: no checkpoint to resume from$"):
-            latest_checkpoint(run_folder)
-        run_folder.mkdir(parents=True, exist_ok=True)
+def test_a_run_that_stopped_before_its_first_checkpoint_has_none(run_folder: Path) -> None:
+    assert newest_checkpoint(run_folder) is None
+    run_folder.mkdir(parents=True, exist_ok=True)
+    assert newest_checkpoint(run_folder) is None
 
 
 @pytest.mark.parametrize("name", ["progress.json", "state.pt"])

@@ -278,8 +278,10 @@ def test_what_is_printed_fits_80_columns_and_cuts_nothing(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     found = verdict_of(strength, return_after_costs=0.0123, buy_and_hold_return=-0.5)
-    print_trained(Trained(folder=Path("a"), evaluation=found), folder="artifacts/TFA/v1")
-    *tables, verdict, _ = capsys.readouterr().out.splitlines()
+    print_trained(
+        Trained(folder=Path("artifacts/TFA/v1"), run=Path("runs/TFA/v1-20260102T030405.000Z"), evaluation=found)
+    )
+    *tables, verdict, _, _ = capsys.readouterr().out.splitlines()
     assert verdict == found.verdict
     assert max(len(line.rstrip()) for line in tables) <= 80
     text = "\n".join(tables)

@@ -76,6 +76,7 @@ def make_project(root: Path, *, days: int = 6, seed: int = 1, ic: float = 0.1, *
         "epochs": 2,
         "hidden": 16,
         "num_workers": 1,
+        "tracking": {"plot": False},  # a second of each training
         **flat,
     }
     project.config.write_text(yaml.safe_dump(document, sort_keys=False))

@@ -1,0 +1,130 @@
+"""The files of an artifact: the scripted model, the spec, the probe, and what metadata says of the training."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from sentio_trainer.artifact import ArtifactSlot, to_json, versions_document
+from sentio_trainer.bars import Int64
+from sentio_trainer.batches import gather
+from sentio_trainer.config import LoadedConfig
+from sentio_trainer.data_set import DataSet
+from sentio_trainer.evaluation import Evaluation, evaluation_document, metrics_document
+from sentio_trainer.export import torchscript_bytes
+from sentio_trainer.learning import Learned
+from sentio_trainer.run_log import train_log
+from sentio_trainer.samples import Samples, row_span
+from sentio_trainer.splits import Split
+from sentio_trainer.thresholds import Choice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a training came to."""
+
+    samples: Samples
+    split: Split
+    learned: Learned
+    choice: Choice
+    evaluation: Evaluation
+    device: torch.device
+    duration_s: float
+
+
+def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) -> None:
+    """Writes the artifact; the model is on the CPU afterwards."""
+    config, samples, spec = loaded.config, outcome.samples, outcome.samples.data.spec
+    inputs = gather(samples.data.x, _probe_rows(outcome, config.export.probe_rows), window=samples.window)
+    archive, logits = torchscript_bytes(outcome.learned.model, torch.from_numpy(inputs))
+    # A float32 is written as the double of the same value, so reading it back gives the same bits.
+    probe = {"inputs": inputs.astype(np.float64).tolist(), "logits": logits.double().tolist()}
+    files = {
+        "model.pt": archive,
+        "feature_spec.json": spec.to_json().encode(),
+        "probe.json": to_json(probe),
+        "config.yaml": loaded.to_yaml().encode(),
+        "train_log.csv": train_log(outcome.learned.fit.epochs),
+    }
+    slot.write(files, _metadata(loaded, outcome))
+
+
+def _metadata(loaded: LoadedConfig, outcome: Outcome) -> dict[str, Any]:
+    config, samples, model, best = loaded.config, outcome.samples, outcome.learned.model, outcome.learned.fit.best
+    data, split = samples.data, outcome.split
+    spec = data.spec
+    validation = {
+        "validation_loss": best.loss,
+        "validation_auc": best.auc,
+        "validation_ic": best.ic,
+        "validation_rank_ic": best.rank_ic,
+        "validation_return_after_costs": outcome.choice.validation_return,
+    }
+    return {
+        "expects": {
+            "input_dim": spec.width,
+            "feature_names": list(spec.names),
+            "spec_hash": spec.hash,
+            "emit_from": spec.emit_from,
+            "settle": spec.settle,
+            "pad_value": spec.pad_value,
+            "dtype": "float32",
+            "output": "logit",
+            "layout": "BF" if samples.window == 1 else "BTF",
+            "sequence_length": samples.window,
+        },
+        "decision": outcome.choice.decision,
+        "normalization": {
+            "mean": model.mean.double().tolist(),
+            "std": model.std.double().tolist(),
+            "clip": config.model.clip,
+            "baked_in": True,
+        },
+        "data": {
+            "symbols": [series.symbol for series in data.series],
+            "bar_interval_s": data.interval_s,
+            "session": config.data.calendar,
+            "files": _file_hashes(loaded, data),
+            "synthetic": data.synthetic is not None,
+            "synthetic_market": data.synthetic,
+            "rows": len(data),
+            "train": row_span(samples, split.train),
+            "validation": row_span(samples, split.validation),
+            "test": row_span(samples, split.test),
+        },
+        "label": config.label.model_dump(),
+        "training": {
+            "seed": config.training.seed,
+            "epochs_run": len(outcome.learned.fit.epochs),
+            "best_epoch": best.epoch,
+            "device": str(outcome.device),
+            "duration_s": round(outcome.duration_s, 3),
+            "verdict": outcome.evaluation.verdict,
+            "metrics": {"train_loss": best.train_loss, **validation, **metrics_document(outcome.evaluation)},
+            "evaluation": evaluation_document(outcome.evaluation),
+        },
+        "versions": versions_document(loaded.root),
+    }
+
+
+def _probe_rows(outcome: Outcome, count: int) -> Int64:
+    """Rows of all parts, spread evenly: the inputs that C++ replays."""
+    parts = (outcome.split.train, outcome.split.validation, outcome.split.test)
+    share = -(-count // len(parts))
+    spread = []
+    for rows in parts:
+        indices = rows.indices()
+        spread.append(indices[np.linspace(0, len(indices) - 1, share).round().astype(np.int64)])
+    return np.unique(np.concatenate(spread))[:count]
+
+
+def _file_hashes(loaded: LoadedConfig, data: DataSet) -> dict[str, str]:
+    """By file name; by path from the root where two files have one name."""
+    names = Counter(series.path.name for series in data.series)
+    paths = loaded.config.data.sources
+    return {
+        series.path.name if names[series.path.name] == 1 else paths[series.symbol]: series.file_hash
+        for series in data.series
+    }

@@ -1,0 +1,68 @@
+"""Every training goes into the ledger, however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sentio_trainer import ledger
+from sentio_trainer.config import DEFAULT_ORIGIN, LoadedConfig
+from sentio_trainer.errors import StoppedError
+from sentio_trainer.watch import Epoch
+
+
+@dataclass(kw_only=True)
+class Tried:
+    """A model that is being tried."""
+
+    best: Epoch | None = None  # None as long as no epoch was validated
+
+
+@contextmanager
+def recorded(loaded: LoadedConfig, path: Path, *, data_hash: str) -> Iterator[Tried]:
+    """Adds a row to the ledger at the end; whoever trains says within what came of it."""
+    tried = Tried()
+    status = "failed"
+    try:
+        yield tried
+        status = "finished"
+    except (KeyboardInterrupt, StoppedError):
+        status = "interrupted"
+        raise
+    finally:
+        ledger.append(path, _row(loaded, tried.best, status=status, data_hash=data_hash))
+
+
+def _row(loaded: LoadedConfig, best: Epoch | None, *, status: str, data_hash: str) -> ledger.Trial:
+    return ledger.Trial(
+        time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        version=loaded.path(loaded.config.export.out_dir).name,
+        study=None,
+        trial=None,
+        status=status,
+        changed=_changed(loaded),
+        seed=loaded.config.training.seed,
+        epoch=best.epoch if best else None,
+        loss=best.loss if best else None,
+        auc=best.auc if best else None,
+        ic=best.ic if best else None,
+        rank_ic=best.rank_ic if best else None,
+        config_hash=ledger.hash_config(loaded.config),
+        data_hash=data_hash,
+    )
+
+
+def _changed(loaded: LoadedConfig) -> dict[str, object]:
+    """Keys that were given beside the file."""
+    document = loaded.config.model_dump(mode="json")
+    changed = {}
+    for key, origin in loaded.origins.items():
+        if origin == DEFAULT_ORIGIN or origin.startswith(loaded.source):
+            continue
+        value: object = document
+        for part in key.split("."):
+            assert isinstance(value, dict)
+            value = value[part]
+        changed[key] = value
+    return changed
