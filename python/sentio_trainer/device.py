@@ -59,13 +59,6 @@ def compiles(choice: str, device: torch.device) -> bool:
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 
-def to_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """A copy on the device; the host does not wait for CUDA to take it."""
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
-
-
 def random_state(device: torch.device) -> dict[str, Tensor]:
     """The states of torch's random numbers on the CPU and on the device."""
     state = {"cpu": torch.get_rng_state()}

@@ -54,6 +54,10 @@ class Group:
         self.sum(count)
         return bool(count)
 
+    def wait(self) -> None:
+        """Returns when all processes have called it."""
+        self.any(False)
+
     def of_first(self, value: T) -> T:
         """What the first process holds."""
         if self.world == 1:

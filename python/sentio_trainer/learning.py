@@ -44,6 +44,8 @@ def learn(
 ) -> Learned:
     """Fits the model of a configuration to the rows of `train`; the epoch that does best on `validation` is kept.
 
+    In several processes each holds the same model afterwards.
+
     Args:
         group: this process, and those that it trains with.
         watcher: who keeps records; None: nobody.
@@ -53,13 +55,14 @@ def learn(
     Raises:
         As `fit` does.
     """
+    device = group.device
     torch.manual_seed(config.training.seed)
     moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
     goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
     body = build_model(config.model, inputs=samples.data.spec.width)
     model = Normalised(body, moments, clip=config.model.clip)
     processes = f", {group.world} processes" if group.world > 1 else ""
-    report.say(f"training on {group.device}: {sum(p.numel() for p in model.parameters()):,} parameters{processes}")
+    report.say(f"training on {device}: {sum(p.numel() for p in model.parameters()):,} parameters{processes}")
     batches = Batches(
         samples.data.x,
         samples.learned,
@@ -71,7 +74,7 @@ def learn(
         prefetch_factor=config.training.prefetch_factor,
         rank=group.rank,
         world=group.world,
-        device=group.device,
+        device=device,
     )
     held = _held(samples, validation, goal)
     objective = config.label.objective
@@ -79,7 +82,7 @@ def learn(
         model,
         batches,
         objective=objective,
-        validate=lambda model: validated(model, held, objective, device=group.device),
+        validate=lambda model: validated(model, held, objective, device=device),
         config=config.training,
         group=group,
         report=report,
@@ -87,8 +90,8 @@ def learn(
         checkpoints=checkpoints,
         resume_from=resume_from,
     )
-    if config.label.objective == "regression" and group.is_first:
-        _calibrate(model, held, group.device, report)
+    if config.label.objective == "regression":
+        _calibrate(model, held, device, report)
     return Learned(model=model, moments=moments, goal=goal, fit=result)
 
 

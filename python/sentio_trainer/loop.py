@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sentio_trainer.batches import Batch
 from sentio_trainer.checkpoint import Checkpoint, Checkpoints, Progress, read_checkpoint
-from sentio_trainer.device import memory_errors_in_words, random_state, set_random_state, to_device
+from sentio_trainer.device import memory_errors_in_words, random_state, set_random_state
 from sentio_trainer.distributed import Group
 from sentio_trainer.errors import SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
@@ -28,10 +28,10 @@ from sentio_trainer.watch import Epoch, Nobody, Steps, Watcher
 
 
 class BatchSource(Protocol):
-    """The samples of an epoch; in several processes, this one's share of each batch."""
+    """The samples of an epoch, on the device; in several processes, this one's share of each batch."""
 
     def __len__(self) -> int:
-        """Batches of an epoch, at most; the same number in all processes."""
+        """Batches of an epoch; the same number in all processes."""
 
     def epoch(self, rng: np.random.Generator | None, *, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from number `start` on, decided by `rng` alone; each is valid until the next one is asked for."""
@@ -158,10 +158,7 @@ class _Training:
         rng = np.random.default_rng([self._config.seed, len(self._epochs) + 1])
         with closing(self._batches.epoch(rng, start=self._batch)) as source:
             for batch in pace.waiting_for(source):
-                x, target, weight = (
-                    to_device(each, self._group.device) for each in (batch.x, batch.target, batch.weight)
-                )
-                self._optimisation.add(x, target, weight)
+                self._optimisation.add(batch.x, batch.target, batch.weight)
                 self._batch += 1
                 is_last = self._batch == len(self._batches)
                 if self._batch % self._config.accumulate and not is_last:
@@ -178,9 +175,6 @@ class _Training:
                     self._save()
                 if stop:
                     raise self._stopped()
-        if self._optimisation.is_open:
-            self._take_step(pace)
-            advance()
 
     def _take_step(self, pace: "_Pace") -> None:
         lr = self._learning_rate(self._step)
@@ -252,8 +246,13 @@ class _Training:
         """All processes tell the state of their random numbers; the first one writes."""
         assert self._checkpoints is not None
         random = self._group.all_of(random_state(self._group.device))
-        if not self._group.is_first:
-            return
+        if self._group.is_first:
+            self._write(random)
+        # A process that ends makes torchrun stop the others: none may end before the checkpoint is there.
+        self._group.wait()
+
+    def _write(self, random: list[dict[str, Tensor]]) -> None:
+        assert self._checkpoints is not None
         progress = Progress(
             step=self._step,
             epochs=tuple(self._epochs),

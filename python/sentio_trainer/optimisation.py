@@ -59,7 +59,7 @@ class Optimisation:
         for parameter in self._parameters:
             parameter.grad = self._gradient[begin : begin + parameter.numel()].view_as(parameter)
             begin += parameter.numel()
-        self.is_open = False  # whether samples wait for their step
+        self._is_open = False  # whether samples wait for their step
         self._adamw = torch.optim.AdamW(
             parameter_groups(model, config.weight_decay),
             lr=config.lr,
@@ -87,9 +87,9 @@ class Optimisation:
 
     def add(self, x: Tensor, target: Tensor, weight: Tensor) -> None:
         """Adds samples to the open step: x [B, ...], target [B], weight [B], on the device."""
-        if not self.is_open:
+        if not self._is_open:
             self._flat.zero_()
-            self.is_open = True
+            self._is_open = True
         if self._smoothing:
             target = smoothed(target, self._smoothing)
         with torch.autocast(self._group.device.type, self._dtype, enabled=self._dtype is not None):
@@ -100,7 +100,7 @@ class Optimisation:
 
     def step(self, lr: float) -> Tensor:
         """Moves the weights; the norm of the gradient before clipping, on the device."""
-        self.is_open = False
+        self._is_open = False
         self._group.sum(self._flat)
         self._scaler.unscale_(self._adamw)
         weight = self._sums[1]

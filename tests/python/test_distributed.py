@@ -1,0 +1,117 @@
+"""Several processes train as one."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_support import ONE_THREAD
+
+from sentio_trainer.distributed import Group, joined
+from sentio_trainer.errors import ConfigError
+
+Scenario = Callable[[str], list[dict[str, Any]]]
+ANOTHER_STOPPED = "another process has stopped; its own message says why"
+
+
+@pytest.fixture(scope="module")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    """What each process of a scenario of train_together.py came to."""
+    folder = tmp_path_factory.mktemp("together")
+    script = Path(__file__).with_name("train_together.py")
+    environment = {**os.environ, **ONE_THREAD}
+    done = subprocess.run(
+        [sys.executable, str(script), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+
+    def read(name: str) -> list[dict[str, Any]]:
+        processes: list[dict[str, Any]] = json.loads((folder / f"{name}.json").read_text())
+        return processes
+
+    return read
+
+
+def test_two_processes_have_the_log_of_one_with_the_doubled_batch(scenario: Scenario) -> None:
+    (alone,), (first, _) = scenario("alone"), scenario("shared")
+    assert len(first["log"]) == 2
+    for one, other in zip(alone["log"], first["log"], strict=True):
+        # Sums of float32 in another order.
+        assert one == pytest.approx(other, rel=1e-6)
+    assert first["log"][-1]["ic"] > 0.5
+
+
+@pytest.mark.parametrize("name", ["shared", "whole", "resumed"])
+def test_all_processes_end_with_the_same_bits_and_the_same_log(scenario: Scenario, name: str) -> None:
+    first, second = scenario(name)
+    assert first["weights"] == second["weights"]
+    assert first["log"] == second["log"]
+
+
+def test_dropout_differs_between_processes(scenario: Scenario) -> None:
+    first, second = scenario("whole")
+    assert first["next_random"] != second["next_random"]
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_step(scenario: Scenario) -> None:
+    first, second = scenario("resumed")
+    assert first["checkpoint"] == second["checkpoint"] == "checkpoint_5"
+    assert first["told"] == second["told"]
+    assert first["told"].startswith("interrupted after step 5 of ")
+
+
+def test_resumed_processes_end_with_the_bits_of_those_that_never_stopped(scenario: Scenario) -> None:
+    for resumed, whole in zip(scenario("resumed"), scenario("whole"), strict=True):
+        for what in ("weights", "log", "next_random"):
+            assert resumed[what] == whole[what]
+
+
+def test_a_process_that_fails_does_not_leave_the_other_waiting(scenario: Scenario) -> None:
+    first, second = scenario("failed")
+    assert first["error"] == "ValueError: the disk is full"
+    assert second["error"] == f"SentioError: process 1 of 2: {ANOTHER_STOPPED}"
+    first, second = scenario("second_failed")
+    assert first["error"] == f"SentioError: process 0 of 2: {ANOTHER_STOPPED}"
+    assert second["error"].startswith("RuntimeError: The size of tensor a (2) must match")
+
+
+def test_a_process_that_is_killed_does_not_leave_the_other_waiting(scenario: Scenario) -> None:
+    first, second = scenario("died")
+    assert first == {"status": -9}
+    assert second["error"] == f"SentioError: process 1 of 2: {ANOTHER_STOPPED}"
+
+
+def test_alone_everything_is_ones_own() -> None:
+    group = Group(device=torch.device("cpu"))
+    values = torch.ones(3)
+    group.sum(values)
+    assert values.tolist() == [1.0, 1.0, 1.0]
+    assert (group.any(True), group.any(False), group.of_first("a"), group.all_of("a")) == (True, False, "a", ["a"])
+    assert group.is_first
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined("cpu") as group:
+        assert (group.rank, group.world, group.device.type) == (0, 1, "cpu")
+
+
+def test_several_processes_take_a_kind_of_device_and_not_one_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with (
+        pytest.raises(ConfigError, match=r"^training.device: several processes train on cuda or cpu, found cpu:0$"),
+        joined("cpu:0"),
+    ):
+        pass
