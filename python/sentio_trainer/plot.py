@@ -70,7 +70,7 @@ def write_training_plot(folder: Path, *, monitor: str) -> None:
     steps = [line for line in read_metrics(folder / METRICS) if line["kind"] == "steps"]
     figure = training_figure(epochs, steps, monitor=monitor, title=_title(read_run(folder)))
     image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=_DPI)
+    figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
     write_atomic(folder / PLOT, image.getvalue())
 
 

@@ -21,7 +21,7 @@ import torch
 from sentio_trainer.artifact import to_json, versions_document
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
-from sentio_trainer.errors import ConfigError, SentioError
+from sentio_trainer.errors import ConfigError, SentioError, StoppedError
 from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder, write_atomic
 from sentio_trainer.machine import cpu_name
 from sentio_trainer.paths import shown_path
@@ -93,7 +93,7 @@ class RunFolder:
                 self.note(**facts)
                 try:
                     yield self
-                except (KeyboardInterrupt, SystemExit):
+                except (KeyboardInterrupt, SystemExit, StoppedError):
                     self._end("interrupted")
                     raise
                 except BaseException as error:

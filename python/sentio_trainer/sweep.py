@@ -22,7 +22,7 @@ import numpy as np
 
 from sentio_trainer import ledger
 from sentio_trainer.config import LoadedConfig
-from sentio_trainer.errors import ConfigError, DataError, SentioError
+from sentio_trainer.errors import ConfigError, DataError, SentioError, StoppedError
 from sentio_trainer.files import exclusive_lock, sha256_file
 from sentio_trainer.monitor import best_epoch, lower_is_better, monitored
 from sentio_trainer.paths import shown_path
@@ -45,12 +45,6 @@ _PRUNED_FROM_EPOCH = 2  # the first one is mostly warm-up
 _IDENTITY = "identity"
 _STATUS = "status"  # absent: the trial was interrupted, and is trained again
 _BEST = "best"
-
-
-class SweepInterrupted(SentioError):  # noqa: N818  Ctrl-C is a wish
-    """The sweep was stopped by Ctrl-C; what ran is recorded."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +83,7 @@ def run_sweep(
 
     Raises:
         ConfigError: optuna is missing, or the study exists and is not resumed, or is of other settings or data.
-        SweepInterrupted: the trials that ran are recorded and will be repeated.
+        StoppedError: Ctrl-C; the trials that ran are recorded and will be repeated.
         SentioError: no trial finished, or another process runs the study.
     """
     if importlib.util.find_spec("optuna") is None:
@@ -233,7 +227,7 @@ class _Sweep:
                         workers.remove(worker)
                         worker.dismiss()
         except KeyboardInterrupt:
-            raise SweepInterrupted(
+            raise StoppedError(
                 f"interrupted after {settled} of {trials} trials; the same command with --resume goes on"
             ) from None
         finally:

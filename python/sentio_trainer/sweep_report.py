@@ -1,13 +1,12 @@
 """Draws what a sweep came to."""
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sentio_trainer.paths import shown_path
 from sentio_trainer.sweep import SweepResult
 from sentio_trainer.sweep_space import shown_value
+from sentio_trainer.tables import plain_table
 
 _SHOWN = 10
 
@@ -16,13 +15,8 @@ def print_sweep(result: SweepResult) -> None:
     """The best trials as a table, how many models were tried, and the line that trains the best one."""
     console = Console(highlight=False, soft_wrap=True)
     keys = list(result.finished[0].values)
-    table = Table(
-        title=f"Study {result.study}: {len(result.finished)} finished, {result.pruned} pruned, {result.failed} failed",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+    table = plain_table(
+        f"Study {result.study}: {len(result.finished)} finished, {result.pruned} pruned, {result.failed} failed"
     )
     for heading in ("trial", f"validation {result.monitor}", "epoch", *keys):
         table.add_column(heading, justify="right")

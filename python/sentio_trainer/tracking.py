@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sentio_trainer.config import LoadedConfig
-from sentio_trainer.errors import ConfigError, SentioError
+from sentio_trainer.errors import ConfigError, SentioError, StoppedError
 from sentio_trainer.plot import TrainingPlot
 from sentio_trainer.report import Report
 from sentio_trainer.run_folder import RunFolder
@@ -109,7 +109,8 @@ def follow(loaded: LoadedConfig, run: RunFolder, report: Report) -> Iterator[Fol
                 opened.append(_Named(key=key, follower=make()))
         yield Followers(opened, log_steps=tracking.log_steps)
     except BaseException as error:
-        status = "failed" if isinstance(error, Exception) else "interrupted"
+        failed = isinstance(error, Exception) and not isinstance(error, StoppedError)
+        status = "failed" if failed else "interrupted"
         for each in opened:
             try:
                 with _errors_of(each.key):

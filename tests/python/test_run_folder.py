@@ -14,7 +14,7 @@ from run_support import STEPS_AN_EPOCH, epoch, load, steps
 from sentio_features import ENGINE_VERSION
 
 from sentio_trainer.config import load_config
-from sentio_trainer.errors import ConfigError, SentioError
+from sentio_trainer.errors import ConfigError, SentioError, StoppedError
 from sentio_trainer.run_folder import FoundRun, NoRun, find_run, open_run, read_run, resume_run, runs_of
 from sentio_trainer.run_log import RunLog, read_metrics, read_train_log, train_log
 
@@ -78,14 +78,23 @@ def test_a_run_ends_as_it_is_left(tmp_path: Path) -> None:
         finished.note(verdict="no edge", metrics={"test_ic": 0.01})
     with pytest.raises(KeyboardInterrupt), open_run(loaded, device=CPU) as interrupted:
         raise KeyboardInterrupt
+    with pytest.raises(StoppedError), open_run(loaded, device=CPU) as stopped:
+        raise StoppedError("interrupted after step 5")
     wrong = f"{tmp_path}/bars.csv:3:5: high is not a number; see https://x.org/a"
     with pytest.raises(SentioError), open_run(loaded, device=CPU) as failed:
         raise SentioError(wrong)
     with pytest.raises(ZeroDivisionError), open_run(loaded, device=CPU) as broken:
         1 / 0  # noqa: B018
-    documents = [read_run(run.folder) for run in (finished, interrupted, failed, broken)]
-    assert [document["status"] for document in documents] == ["finished", "interrupted", "failed", "failed"]
+    documents = [read_run(run.folder) for run in (finished, interrupted, stopped, failed, broken)]
+    assert [document["status"] for document in documents] == [
+        "finished",
+        "interrupted",
+        "interrupted",
+        "failed",
+        "failed",
+    ]
     assert [document["error"] for document in documents] == [
+        None,
         None,
         None,
         "bars.csv:3:5: high is not a number; see https://x.org/a",
@@ -93,7 +102,7 @@ def test_a_run_ends_as_it_is_left(tmp_path: Path) -> None:
     ]
     assert all(document["ended_at"] for document in documents)
     assert (documents[0]["verdict"], documents[0]["metrics"]) == ("no edge", {"test_ic": 0.01})
-    names = [run.folder.name for run in (finished, interrupted, failed, broken)]
+    names = [run.folder.name for run in (finished, interrupted, stopped, failed, broken)]
     assert names == sorted(set(names))
 
 

@@ -221,8 +221,9 @@ import sys
 from pathlib import Path
 
 from sweep_support import slow
+from sentio_trainer.errors import StoppedError
 from sentio_trainer.report import Silence
-from sentio_trainer.sweep import SweepInterrupted, run_sweep
+from sentio_trainer.sweep import run_sweep
 from sentio_trainer.sweep_space import open_space
 
 if __name__ == "__main__":
@@ -232,7 +233,7 @@ if __name__ == "__main__":
         run_sweep(
             space, study="cut", trials=3, jobs=2, resume="--resume" in sys.argv, train_trial=slow, report=Silence()
         )
-    except SweepInterrupted as error:
+    except StoppedError as error:
         print(error)
         sys.exit(error.exit_code)
 """
