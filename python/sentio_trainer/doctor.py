@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -96,6 +97,10 @@ def _probes() -> Iterator[Probe]:
     except Exception as error:  # noqa: BLE001  not installed, or by metadata that cannot be read
         failing = _failing(_one_line(error))
         yield Probe(topic="packages", name=DISTRIBUTION, attempt=failing, needed=True, remedy=_rebuild())
+
+    yield Probe(topic="training", name="several processes", attempt=_processes)
+    yield Probe(topic="training", name="torchrun", attempt=_torchrun)
+    yield Probe(topic="training", name="torch.compile", attempt=_torch_compile)
 
     yield Probe(topic="build", name="C++20 compiler", attempt=_compiler, remedy=_system_line("g++"))
     yield Probe(topic="build", name="zlib", attempt=_zlib, remedy=_system_line("zlib1g-dev"))
@@ -189,7 +194,7 @@ def _command_line() -> str:
     path = shutil.which("sentio_cli")
     if path is None:
         beside = Path(sys.executable).with_name("sentio_cli")
-        raise ProbeError("not on PATH", remedy=f'export PATH="{beside.parent}:$PATH"' if beside.exists() else None)
+        raise ProbeError("not on PATH", remedy=_path_line(beside.parent) if beside.exists() else None)
     found = _output_of(path, "--version")
     expected = f"sentio_cli {importlib.metadata.version(DISTRIBUTION)}"
     if found != expected:
@@ -289,6 +294,60 @@ def _modules(distribution: importlib.metadata.Distribution) -> list[str]:
     return [own] if own in modules else sorted(modules)
 
 
+# Training in several processes, and compiled
+
+
+def _processes() -> str:
+    """Processes of one training meet over gloo on CPU and over nccl on CUDA."""
+    import torch
+    from torch import distributed
+
+    if not distributed.is_available():
+        raise ProbeError(f"torch {torch.__version__} is built without torch.distributed")
+    if torch.cuda.is_available():
+        backend = "nccl"
+        if not distributed.is_nccl_available():
+            raise ProbeError(f"torch {torch.__version__} is built for CUDA without nccl")
+    else:
+        backend = "gloo"
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = (Path(folder) / "meeting").as_uri()
+        distributed.init_process_group(backend, init_method=meeting, rank=0, world_size=1)
+        try:
+            distributed.all_reduce(torch.ones(1, device="cuda" if backend == "nccl" else "cpu"))
+        finally:
+            distributed.destroy_process_group()
+    return f"{backend} works"
+
+
+def _torchrun() -> str:
+    path = shutil.which("torchrun")
+    if path is None:
+        beside = Path(sys.executable).with_name("torchrun")
+        raise ProbeError("not on PATH", remedy=_path_line(beside.parent) if beside.exists() else None)
+    return path
+
+
+def _torch_compile() -> str:
+    """What it needs: to compile something for real takes it twenty seconds."""
+    import torch
+
+    if torch.cuda.is_available():
+        triton = importlib.import_module("triton")
+        needs = f"triton {triton.__version__}, "
+    else:
+        needs = ""
+    include = sysconfig.get_path("include")
+    try:
+        _compiled("#include <Python.h>\nint main() {}\n", f"-I{include}")
+    except ProbeError as error:
+        if "Python.h" in str(error):
+            remedy = _system_line(f"libpython{sys.version_info.major}.{sys.version_info.minor}-dev")
+            raise ProbeError(f"no Python.h in {include}", remedy=remedy) from error
+        raise
+    return f"has what it needs: {needs}a C++ compiler and Python.h"
+
+
 # The tools that build the C++ side
 
 
@@ -351,6 +410,10 @@ def _rebuild() -> str:
 
 def _pip(what: str) -> str:
     return f"{shlex.quote(sys.executable)} -m pip install {what}"
+
+
+def _path_line(folder: Path) -> str:
+    return f'export PATH="{folder}:$PATH"'
 
 
 def _system_line(debian_package: str) -> str | None:
