@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from loop_support import Problem, make_problem, timeless, train, weights_hash
+from loop_support import Problem, make_model, make_problem, timeless, train, weights_hash
 
 from sentio_trainer.checkpoint import latest_checkpoint
 from sentio_trainer.distributed import Group, joined
 from sentio_trainer.errors import SentioError
 from sentio_trainer.watch import Nobody, Steps
 
-PROBLEM = make_problem(1000)
+PROBLEM = make_problem(1024)  # shares of equal size: dropout draws as often in each process
 PLAIN = {"epochs": 2, "batch_size": 32, "dropout": 0.0, "num_workers": 0}
 STATEFUL = {**PLAIN, "dropout": 0.3, "ema": 0.9, "accumulate": 2, "batch_size": 16}
 
@@ -53,6 +53,10 @@ def main() -> None:
     folder = Path(sys.argv[1])
     train(make_problem(100), epochs=1, num_workers=0)  # torch imports much of itself when it is first used
 
+    def share(group: Group) -> dict[str, Any]:
+        # Each begins elsewhere; the first one's weights count.
+        return outcome(group, model=make_model(dropout=0.0, seed=7 + group.rank), **PLAIN)
+
     def stop_and_resume(group: Group) -> dict[str, Any]:
         # The signal reaches one process alone; torchrun would send it to all, not at one moment.
         stopping = AfterStep(5, lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -81,7 +85,7 @@ def main() -> None:
         train(Problem(x=x, learned=PROBLEM.learned), held=PROBLEM.held, group=group, **PLAIN)
 
     run_all(folder, "alone", lambda group: outcome(group, **{**PLAIN, "batch_size": 64}), world=1)
-    run_all(folder, "shared", lambda group: outcome(group, **PLAIN), world=2)
+    run_all(folder, "shared", share, world=2)
     run_all(folder, "whole", lambda group: outcome(group, **STATEFUL), world=2)
     run_all(folder, "resumed", stop_and_resume, world=2)
     run_all(folder, "failed", fail, world=2)
