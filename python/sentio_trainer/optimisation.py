@@ -32,6 +32,12 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     ]
 
 
+def fuses(device: torch.device, dtype: torch.dtype | None) -> bool:
+    """Whether AdamW takes its step in one operation; `dtype` is that of autocast."""
+    # The fused step of MPS is taken even where the scaler found a gradient that is not finite: pytorch/pytorch#186360.
+    return device.type in ("cpu", "cuda") or (device.type == "mps" and dtype is not torch.float16)
+
+
 class Optimisation:
     """Weights on their way down.
 
@@ -60,12 +66,10 @@ class Optimisation:
             parameter.grad = self._gradient[begin : begin + parameter.numel()].view_as(parameter)
             begin += parameter.numel()
         self._is_open = False  # whether samples wait for their step
-        self._adamw = torch.optim.AdamW(
-            parameter_groups(model, config.weight_decay),
-            lr=config.lr,
-            fused=group.device.type in ("cpu", "cuda", "mps"),
-        )
         self._dtype = pick_dtype(config.precision, group.device)
+        self._adamw = torch.optim.AdamW(
+            parameter_groups(model, config.weight_decay), lr=config.lr, fused=fuses(group.device, self._dtype)
+        )
         self._scaler = torch.amp.GradScaler(group.device.type, enabled=self._dtype is torch.float16)
         loss = LOSSES[objective]
 

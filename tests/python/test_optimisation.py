@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sentio_trainer.device import compiles, pick_dtype
 from sentio_trainer.losses import direction_loss, regression_loss, smoothed, weighted_mean
-from sentio_trainer.optimisation import Optimisation, learning_rate_share, parameter_groups
+from sentio_trainer.optimisation import Optimisation, fuses, learning_rate_share, parameter_groups
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -233,6 +233,12 @@ def test_auto_computes_in_float32_and_compiles_nothing_on_the_cpu() -> None:
     assert [compiles(choice, CPU) for choice in ("auto", "on", "off")] == [False, True, False]
     cuda = torch.device("cuda")
     assert [compiles(choice, cuda) for choice in ("auto", "on", "off")] == [True, True, False]
+
+
+def test_a_fused_step_heeds_the_scaler_or_is_not_taken() -> None:
+    half, single = torch.float16, None
+    for name, found in {"cpu": [True, True], "cuda": [True, True], "mps": [False, True], "xpu": [False, False]}.items():
+        assert [fuses(torch.device(name), dtype) for dtype in (half, single)] == found
 
 
 def test_what_was_stored_goes_on_with_the_same_bits() -> None:
