@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 from loop_support import make_problem, timeless, train, weights_hash
 
-from sentio_trainer.checkpoint import latest_checkpoint
+from sentio_trainer.checkpoint import newest_checkpoint
 
 SETTINGS = {"epochs": 6, "batch_size": 32, "num_workers": 1, "accumulate": 2, "ema": 0.9, "checkpoint_steps": 3}
 
 
 def run(run_folder: Path) -> None:
     """A training that goes on from what is there; its end is written beside the run folder."""
-    resume_from = latest_checkpoint(run_folder) if any(run_folder.glob("checkpoint_*")) else None
+    resume_from = newest_checkpoint(run_folder)
     model, result = train(make_problem(1000), run_folder=run_folder, resume_from=resume_from, **SETTINGS)
     end = {"weights": weights_hash(model), "log": [asdict(epoch) for epoch in timeless(result.epochs)]}
     run_folder.with_suffix(".json").write_text(json.dumps(end))

@@ -1,5 +1,6 @@
 """Several processes train as one."""
 
+import csv
 import json
 import os
 import subprocess
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from training_support import ONE_THREAD
+from training_support import ONE_THREAD, make_project
 
 from sentio_trainer.distributed import Group, joined
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.report import Silence
+from sentio_trainer.trainers.tfa import train
 
 Scenario = Callable[[str], list[dict[str, Any]]]
 ANOTHER_STOPPED = "another process has stopped; its own message says why"
@@ -115,3 +118,28 @@ def test_several_processes_take_a_kind_of_device_and_not_one_device(monkeypatch:
         joined("cpu:0"),
     ):
         pass
+
+
+def test_torchrun_trains_one_model_and_writes_one_artifact(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "p", days=3, batch_size=64, epochs=1)
+    script = Path(__file__).parents[2] / "train_models.py"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"),
+            *(str(script), "--config", str(project.config)),
+        ],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **ONE_THREAD},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("training on cpu: ") == done.stdout.count("artifact: ") == 1
+    alone = project.load(training__batch_size=128, export__out_dir="artifacts/TFA/v2")
+    train(alone, overwrite=False, report=Silence())
+    both, one = (list(csv.DictReader((project.artifact.parent / v / "train_log.csv").open())) for v in ("v1", "v2"))
+    for name in ("step", "lr", "train_loss", "loss", "auc"):
+        # Sums of float32 in another order.
+        assert float(both[0][name]) == pytest.approx(float(one[0][name]), rel=1e-5)

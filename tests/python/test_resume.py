@@ -13,7 +13,7 @@ import torch
 from loop_support import make_problem, timeless, train, weights_hash
 from training_support import ONE_THREAD
 
-from sentio_trainer.checkpoint import latest_checkpoint
+from sentio_trainer.checkpoint import newest_checkpoint
 from sentio_trainer.errors import ConfigError, SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
 from sentio_trainer.report import Silence
@@ -90,7 +90,7 @@ def test_a_signal_stops_it_after_the_step_with_a_checkpoint(
     assert error.value.exit_code == 130
     assert str(error.value) == f"interrupted after step {step} of 12; --resume-from run/checkpoint_{step} goes on"
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
-    resume_from = latest_checkpoint(Path("run"))
+    resume_from = newest_checkpoint(Path("run"))
     assert resume_from.name == f"checkpoint_{step}"
     watcher = Killer(0, number)
     resumed, result = train(PROBLEM, run_folder=Path("run"), resume_from=resume_from, watcher=watcher, **STATEFUL)
@@ -101,7 +101,7 @@ def test_a_signal_stops_it_after_the_step_with_a_checkpoint(
 def test_a_second_signal_stops_it_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(PROBLEM, run_folder=tmp_path, watcher=Killer(5, signal.SIGINT, times=2), **STATEFUL)
-    assert latest_checkpoint(tmp_path).name == "checkpoint_4"
+    assert newest_checkpoint(tmp_path).name == "checkpoint_4"
 
 
 def test_without_checkpoints_ctrl_c_is_left_alone() -> None:
@@ -121,7 +121,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 def test_a_training_that_is_over_is_resumed_to_its_end_at_once(tmp_path: Path) -> None:
     model, whole = train(PROBLEM, run_folder=tmp_path, **STATEFUL)
-    resumed, result = train(PROBLEM, run_folder=tmp_path, resume_from=latest_checkpoint(tmp_path), **STATEFUL)
+    resumed, result = train(PROBLEM, run_folder=tmp_path, resume_from=newest_checkpoint(tmp_path), **STATEFUL)
     assert (weights_hash(resumed), result) == (weights_hash(model), whole)
 
 
@@ -136,7 +136,7 @@ def test_weights_that_are_not_finite_are_not_kept(tmp_path: Path) -> None:
 def test_another_learning_rate_is_refused(tmp_path: Path) -> None:
     train(PROBLEM, run_folder=tmp_path, **STATEFUL)
     with pytest.raises(ConfigError, match=r"was written with training.lr 0.01, found 0.02; a resumed training keeps"):
-        train(PROBLEM, run_folder=tmp_path, resume_from=latest_checkpoint(tmp_path), lr=0.02, **STATEFUL)
+        train(PROBLEM, run_folder=tmp_path, resume_from=newest_checkpoint(tmp_path), lr=0.02, **STATEFUL)
 
 
 def test_other_threads_are_told_of(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_other_threads_are_told_of(tmp_path: Path) -> None:
 
     train(PROBLEM, run_folder=tmp_path, **STATEFUL)
     torch.set_num_threads(2)
-    train(PROBLEM, run_folder=tmp_path, resume_from=latest_checkpoint(tmp_path), report=Ear(), **STATEFUL)
+    train(PROBLEM, run_folder=tmp_path, resume_from=newest_checkpoint(tmp_path), report=Ear(), **STATEFUL)
     torch.set_num_threads(1)
     assert [text.split(": ", 1)[1] for text in Ear.warnings] == [
         "was written with threads 1, here is 2: last digits may differ"

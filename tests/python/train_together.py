@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from loop_support import Problem, make_model, make_problem, timeless, train, weights_hash
 
-from sentio_trainer.checkpoint import latest_checkpoint
+from sentio_trainer.checkpoint import newest_checkpoint
 from sentio_trainer.distributed import Group, joined
 from sentio_trainer.errors import SentioError
 from sentio_trainer.watch import Nobody, Steps
@@ -64,7 +64,7 @@ def main() -> None:
             train(PROBLEM, group=group, run_folder=folder / "run", watcher=stopping, **STATEFUL)
         except SentioError as error:
             told = str(error)
-        checkpoint = latest_checkpoint(folder / "run")
+        checkpoint = newest_checkpoint(folder / "run")
         return {
             "told": told,
             "checkpoint": checkpoint.name,
