@@ -23,8 +23,8 @@ from sentio_trainer.config import given_by_flag, load_config
 from sentio_trainer.market import MarketSpec, make_market, write_market
 from sentio_trainer.metrics import correlation
 from sentio_trainer.report import Silence
-from sentio_trainer.samples import load_samples
-from sentio_trainer.trainers.tfa import split_samples, train
+from sentio_trainer.samples import load_samples, split_samples
+from sentio_trainer.trainers.tfa import train
 
 CONFIGS = {"mlp": "tfa.yaml", "transformer": "tfa_transformer.yaml"}
 PLANTED = 0.10
@@ -51,13 +51,16 @@ def find(model: str, *, seed: int, days: int, ic: float) -> Found:
         market = MarketSpec(days=days, seed=seed, ic=ic)
         (root / "data" / "equities").mkdir(parents=True)
         write_market(market, root / "data" / "equities" / "QQQ_NH.csv", overwrite=False)
-        seeded = [given_by_flag("training.seed", seed, flag="seed")]
-        loaded = load_config(root / "configs" / CONFIGS[model], overrides=seeded, environment={})
+        changed = {"training.seed": seed, "tracking.plot": False}
+        overrides = [given_by_flag(key, value, flag="edge") for key, value in changed.items()]
+        loaded = load_config(root / "configs" / CONFIGS[model], overrides=overrides, environment={})
         began = time.monotonic()
-        scores = train(loaded, overwrite=False, report=Silence()).evaluation.model
+        trained = train(loaded, overwrite=False, report=Silence())
         seconds = time.monotonic() - began
+        assert trained is not None  # there is one process
+        scores = trained.evaluation.model
         samples = load_samples(loaded, Silence())
-        test = split_samples(samples, loaded, Silence()).test.indices()
+        test = split_samples(samples, loaded.config.data.split, Silence()).test.indices()
     possible = correlation(make_market(market).best_forecast[test], samples.labels.forward_return[test])
     return Found(
         seed=seed,

@@ -33,9 +33,10 @@ KINDS = pytest.mark.parametrize("model", [MLP, TRANSFORMER], ids=["mlp", "transf
 def found_ic(folder: Path, model: dict[str, Any], *, seed: int, days: int, ic: float) -> tuple[float, int]:
     """The IC on the test rows, and how many they are; one seed for the market and the training."""
     project = make_project(folder / f"{seed}", days=days, seed=seed, ic=ic)
-    evaluation = train(project.load(training__seed=seed, **model), overwrite=False, report=Silence()).evaluation
-    assert evaluation.model.ic is not None
-    return evaluation.model.ic.value, evaluation.rows
+    trained = train(project.load(training__seed=seed, **model), overwrite=False, report=Silence())
+    assert trained is not None
+    assert trained.evaluation.model.ic is not None
+    return trained.evaluation.model.ic.value, trained.evaluation.rows
 
 
 @KINDS
