@@ -30,6 +30,7 @@ using sentio::BarsView;
 using sentio::FeatureBuilder;
 using sentio::FeatureSpec;
 
+using sentio::python::Array;
 using sentio::python::as_span;
 using sentio::python::Columns;
 using sentio::python::whole_numbers;
@@ -190,6 +191,21 @@ void gather_windows(const py::object& x, const py::object& last_rows, py::ssize_
   sentio::gather_windows(from, static_cast<std::size_t>(matrix.shape(1)), last, static_cast<std::size_t>(window), to);
 }
 
+py::array_t<std::int64_t> usable_rows(const py::object& usable, const py::object& begin, const py::object& stop,
+                                      py::ssize_t count) {
+  if (!py::isinstance<py::array_t<bool>>(usable)) throw std::invalid_argument("usable must be an array of bool");
+  const Array<bool> marks(usable);
+  const auto begins = whole_numbers(begin, "begin"), stops = whole_numbers(stop, "stop");
+  if (count < 0) throw std::invalid_argument("count must be at least 0, found " + std::to_string(count));
+  py::array_t<std::int64_t> rows(count);
+  const std::span<std::int64_t> out(rows.mutable_data(), static_cast<std::size_t>(count));
+  const auto marked = as_span(marks, "usable");
+  const auto first = as_span(begins, "begin"), last = as_span(stops, "stop");
+  const py::gil_scoped_release release;
+  sentio::list_usable(marked, first, last, out);
+  return rows;
+}
+
 py::list op_list() {
   py::list list;
   for (const sentio::Op& op : sentio::ops()) {
@@ -336,6 +352,7 @@ PYBIND11_MODULE(sentio_features, module) {
       "symbol"_a, "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "spec_json"_a);
 
   module.def("gather_windows", &gather_windows, "x"_a, "last_rows"_a, "window"_a, "out"_a);
+  module.def("usable_rows", &usable_rows, "usable"_a, "begin"_a, "stop"_a, "count"_a);
   module.def("ops", &op_list);
   module.def("session_days", &session_days, "ts"_a, "calendar"_a = "us_equity");
   module.def("in_regular_hours", &in_regular_hours, "ts"_a, "calendar"_a = "us_equity");

@@ -54,4 +54,27 @@ void gather_windows(std::span<const float> x, std::size_t width, std::span<const
   }
 }
 
+void list_usable(std::span<const bool> usable, std::span<const std::int64_t> begin, std::span<const std::int64_t> stop,
+                 std::span<std::int64_t> out) {
+  if (begin.size() != stop.size())
+    throw std::invalid_argument("begin and stop must have the same length, found " + std::to_string(begin.size()) +
+                                " and " + std::to_string(stop.size()));
+  const auto rows = static_cast<std::int64_t>(usable.size());
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < begin.size(); ++i) {
+    const std::int64_t first = begin[i], last = stop[i];
+    if (first < 0 || last > rows || first > last)
+      throw std::invalid_argument("range " + std::to_string(i) + " must lie in [0, " + std::to_string(rows) +
+                                  "], found " + std::to_string(first) + " to " + std::to_string(last));
+    for (std::int64_t row = first; row < last; ++row) {
+      if (!usable[static_cast<std::size_t>(row)]) continue;
+      if (found < out.size()) out[found] = row;
+      ++found;
+    }
+  }
+  if (found != out.size())
+    throw std::invalid_argument("out must hold the " + std::to_string(found) + " usable rows, found " +
+                                std::to_string(out.size()));
+}
+
 }  // namespace sentio

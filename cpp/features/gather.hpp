@@ -13,4 +13,9 @@ namespace sentio {
 void gather_windows(std::span<const float> x, std::size_t width, std::span<const std::int64_t> last_rows,
                     std::size_t window, std::span<float> out);
 
+/// Writes the numbers of the rows that `usable` marks within [begin[i], stop[i]), range after range.
+/// @throws std::invalid_argument if a range lies not within `usable`, or there are not as many as `out` holds.
+void list_usable(std::span<const bool> usable, std::span<const std::int64_t> begin, std::span<const std::int64_t> stop,
+                 std::span<std::int64_t> out);
+
 }  // namespace sentio

@@ -214,6 +214,21 @@ def gather_windows(x: NDArray[np.float32], last_rows: NDArray[np.int64], window:
         ValueError: a window lies not wholly within `x`, or an array does not fit; `out` then holds anything.
     """
 
+def usable_rows(
+    usable: NDArray[np.bool_], begin: NDArray[np.int64], stop: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    """Numbers of the rows that `usable` marks within [begin[i], stop[i]), range after range, shape [count].
+
+    Args:
+        usable: shape [n].
+        begin: shape [k].
+        stop: shape [k].
+        count: how many there are.
+
+    Raises:
+        ValueError: a range lies not within `usable`, or there are not `count` such rows.
+    """
+
 def ops() -> list[Op]:
     """All ops of the registry."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sentio_features import gather_windows
+from sentio_features import gather_windows, usable_rows
 from torch import Tensor
 
 from sentio_trainer.bars import Float64, Int64
@@ -27,8 +27,8 @@ from sentio_trainer.rows import RowSet
 BLOCK_ROWS = 256
 # A batch holds at least this many blocks, so that small batches are mixed as well…
 BLOCKS_PER_BATCH = 8
-# …unless an epoch had more than these: a block's plan takes about 40 bytes.
-MAX_BLOCKS = 1 << 20
+# …unless an epoch had more blocks than these: 24 bytes each while it lasts, 80 while it is planned.
+MAX_BLOCKS = 1 << 19
 
 CPU = torch.device("cpu")
 
@@ -198,13 +198,12 @@ class Batches:
         first, stop = (k * self._row_count // self._batch_count for k in (number, number + 1))
         first, stop = (first + k * (stop - first) // self._world for k in (self._rank, self._rank + 1))
         # The share may begin and end within a block.
-        begin_block, end_block = np.searchsorted(plan.taken, [first, stop - 1], side="right")
-        skipped = first - (plan.taken[begin_block - 1] if begin_block else 0)
-        rows = [np.empty(0, dtype=np.int64)]
-        for block in range(begin_block, end_block + 1):
-            begin = plan.begin[block]
-            rows.append(begin + np.flatnonzero(self._rows.usable[begin : plan.stop[block]]))
-        return np.concatenate(rows)[skipped : skipped + stop - first]
+        begin, end = np.searchsorted(plan.taken, [first, stop - 1], side="right")
+        before = int(plan.taken[begin - 1]) if begin else 0
+        blocks = slice(begin, end + 1)
+        count = int(plan.taken[end]) - before
+        rows = usable_rows(self._rows.usable, plan.begin[blocks], plan.stop[blocks], count)
+        return rows[first - before : stop - before]
 
     def _new_slot(self) -> _Slot:
         pinned = self._device.type == "cuda"

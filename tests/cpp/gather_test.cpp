@@ -77,3 +77,22 @@ TEST_CASE("sizes that do not fit are refused") {
   std::vector<float> both = x;
   CHECK_THROWS_WITH(gather_windows(both, 3, two, 1, std::span(both).subspan(9, 6)), "out must not overlap x");
 }
+
+TEST_CASE("usable rows are listed range after range") {
+  constexpr bool kUsable[] = {true, false, true, true, false, false, true};
+  const auto listed = [&](std::vector<std::int64_t> begin, std::vector<std::int64_t> stop, std::size_t count) {
+    std::vector<std::int64_t> out(count, -1);
+    list_usable(kUsable, begin, stop, out);
+    return out;
+  };
+  CHECK(listed({0}, {7}, 4) == std::vector<std::int64_t>{0, 2, 3, 6});
+  CHECK(listed({3, 0, 4}, {7, 3, 6}, 4) == std::vector<std::int64_t>{3, 6, 0, 2});
+  CHECK(listed({}, {}, 0).empty());
+  CHECK(listed({7, 4}, {7, 4}, 0).empty());
+  CHECK_THROWS_WITH(listed({0}, {7}, 3), "out must hold the 4 usable rows, found 3");
+  CHECK_THROWS_WITH(listed({0}, {7}, 5), "out must hold the 4 usable rows, found 5");
+  CHECK_THROWS_WITH(listed({0, 5}, {7}, 4), "begin and stop must have the same length, found 2 and 1");
+  CHECK_THROWS_WITH(listed({0, 5}, {1, 8}, 2), "range 1 must lie in [0, 7], found 5 to 8");
+  CHECK_THROWS_WITH(listed({-1}, {3}, 2), "range 0 must lie in [0, 7], found -1 to 3");
+  CHECK_THROWS_WITH(listed({3}, {2}, 0), "range 0 must lie in [0, 7], found 3 to 2");
+}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sentio_features import gather_windows
+from sentio_features import gather_windows, usable_rows
 
 X = np.arange(60, dtype=np.float32).reshape(20, 3)
 
@@ -71,3 +71,30 @@ def test_arrays_that_do_not_fit_are_refused_and_never_converted() -> None:
         gather_windows(X, rows.astype(np.float64), 1, out)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"^out must not overlap x$"):
         gather_windows(X, rows, 1, X[7:9].reshape(2, 1, 3))
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(0, 60), data=st.data())
+def test_usable_rows_are_those_of_numpy(n: int, data: st.DataObject) -> None:
+    usable = np.random.default_rng(n).random(n) < 0.6
+    ranges = data.draw(st.lists(st.tuples(st.integers(0, n), st.integers(0, n)).map(sorted), max_size=6))
+    begin, stop = np.array(ranges, dtype=np.int64).reshape(-1, 2).T
+    expected = [row for a, b in ranges for row in range(a, b) if usable[row]]
+    np.testing.assert_array_equal(usable_rows(usable, begin, stop, len(expected)), expected)
+
+
+def test_ranges_beyond_the_rows_and_other_counts_are_refused() -> None:
+    usable = np.array([True, False, True])
+    zero = np.array([0])
+    for begin, stop in ((-1, 2), (0, 4), (2, 1), (-(2**63), 2**63 - 1), (4, 4)):
+        with pytest.raises(ValueError, match=rf"^range 0 must lie in \[0, 3\], found {begin} to {stop}$"):
+            usable_rows(usable, np.array([begin]), np.array([stop]), 0)
+    for count in (1, 3):
+        with pytest.raises(ValueError, match=rf"^out must hold the 2 usable rows, found {count}$"):
+            usable_rows(usable, zero, zero + 3, count)
+    with pytest.raises(ValueError, match=r"^count must be at least 0, found -1$"):
+        usable_rows(usable, zero, zero, -1)
+    with pytest.raises(ValueError, match=r"^begin and stop must have the same length, found 1 and 2$"):
+        usable_rows(usable, zero, np.array([0, 1]), 0)
+    with pytest.raises(ValueError, match=r"^usable must be an array of bool$"):
+        usable_rows(usable.astype(np.uint8), zero, zero, 0)  # type: ignore[arg-type]
