@@ -39,7 +39,7 @@ class Goal:
                 weight = np.where(rise, 0.5 / self.rise_share, 0.5 / (1.0 - self.rise_share))
             case "none":
                 weight = np.ones(learned.shape)
-        weight = np.where(np.nan_to_num(learned) == 0.0, 0.0, weight)
+        weight[learned == 0.0] = 0.0
         return rise.astype(np.float32), weight.astype(np.float32)
 
 
