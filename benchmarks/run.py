@@ -1,4 +1,4 @@
-"""Times the CSV reader and the feature engine beside others, and writes what it found.
+"""Times the CSV reader, the feature engine and training beside others, and writes what it found.
 
 Run by `make bench`. Absolute times depend on the machine; quote the ratios.
 """
@@ -18,12 +18,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, csv_reading, memory, native, report, streaming, symbols
+from benchmarks import batch, csv_reading, memory, native, report, streaming, symbols, training
 from benchmarks.bars import PROJECT, make_bars
 from benchmarks.tables import Table, Target
 
 Section = Callable[[], tuple[list[Table], list[Target]]]
-LIBRARIES = ("numpy", "TA-Lib", "pandas", "polars", "pyarrow", "duckdb", "wickra", "talipp", "pybind11", "nanobind")
+LIBRARIES = (
+    "numpy",
+    "torch",
+    "TA-Lib",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "duckdb",
+    "wickra",
+    "talipp",
+    "pybind11",
+    "nanobind",
+)
 
 
 def version_of(library: str) -> str:
@@ -95,6 +107,7 @@ def main() -> None:
             "symbols": lambda: (symbols.measure(stored, rounds=rounds), []),
             "native": lambda: native.measure(given.native, stored, quick=quick),
             "memory": lambda: memory.measure(stored, times=2 if quick else 10),
+            "training": lambda: training.measure(stored, rounds=rounds, quick=quick),
         }
         unknown = set(given.only or ()) - set(sections)
         if unknown:

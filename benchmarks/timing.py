@@ -38,6 +38,8 @@ class Contender:
     setup: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    has_children: bool = False
+    """Whether it starts processes of its own, which a daemon may not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class Started:
         # A fork would inherit the libraries and threads that are here already.
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, contender), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, contender), daemon=not contender.has_children)
         self._process.start()
         theirs.close()
         try:
