@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from sentio_trainer.device import compiles, pick_dtype
 from sentio_trainer.distributed import Group
 from sentio_trainer.losses import LOSSES, Objective, smoothed
+from sentio_trainer.products import OneDnnLinear, onednn_pays
 from sentio_trainer.schema import TrainingConfig
 
 
@@ -77,7 +80,10 @@ class Optimisation:
             return (weight * loss(model(x).float(), target)).sum()
 
         # A compiled function, not a compiled module: the names of the weights stay as they are.
-        self._weighted_sum = torch.compile(weighted_sum) if compiles(config.compile, group.device) else weighted_sum
+        compiled = compiles(config.compile, group.device)
+        self._weighted_sum = torch.compile(weighted_sum) if compiled else weighted_sum
+        by_onednn = group.device.type == "cpu" and not compiled and onednn_pays()
+        self._products: Callable[[], AbstractContextManager[object]] = OneDnnLinear if by_onednn else nullcontext
 
     @property
     def model(self) -> nn.Module:
@@ -96,7 +102,7 @@ class Optimisation:
             self._is_open = True
         if self._smoothing:
             target = smoothed(target, self._smoothing)
-        with torch.autocast(self._group.device.type, self._dtype, enabled=self._dtype is not None):
+        with torch.autocast(self._group.device.type, self._dtype, enabled=self._dtype is not None), self._products():
             loss = self._weighted_sum(x, target, weight)
         self._scaler.scale(loss / self._nominal).backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
