@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from sentio_trainer.allocator import keep_freed_memory
 from sentio_trainer.batches import Batches
 from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.checkpoint import Checkpoints
@@ -56,6 +57,8 @@ def learn(
         As `fit` does.
     """
     device = group.device
+    if device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(config.training.seed)
     moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
     goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
