@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from sentio_trainer.artifact import to_json, versions_document
+from sentio_trainer.checkpoint import newest_checkpoint
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
 from sentio_trainer.errors import ConfigError, SentioError, StoppedError
@@ -43,7 +44,7 @@ class FoundRun:
     """A run to go on with."""
 
     folder: Path
-    checkpoint: Path | None  # the one that was asked for; None: the run's newest, or its beginning
+    checkpoint: Path | None  # the one to begin at; None: there is none yet, and the run begins anew
 
 
 class RunFolder:
@@ -227,10 +228,10 @@ def find_run(loaded: LoadedConfig, which: str) -> FoundRun:
         runs = runs_of(parent, version)
         if not runs:
             raise ConfigError(f"--resume-from {LATEST}: no run of {version} in {shown_path(parent)}{_there(parent)}")
-        return FoundRun(folder=runs[-1], checkpoint=None)
+        return FoundRun(folder=runs[-1], checkpoint=newest_checkpoint(runs[-1]))
     folder = Path(which).resolve()
     if (folder / RUN).is_file():
-        return FoundRun(folder=folder, checkpoint=None)
+        return FoundRun(folder=folder, checkpoint=newest_checkpoint(folder))
     if folder.name.startswith(CHECKPOINT_PREFIX) and (folder.parent / RUN).is_file():
         if folder.is_dir():
             return FoundRun(folder=folder.parent, checkpoint=folder)

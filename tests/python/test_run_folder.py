@@ -248,7 +248,8 @@ def test_runs_are_found_by_latest_by_folder_and_by_checkpoint(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     loaded = load(tmp_path)
     assert find_run(loaded, "latest") == FoundRun(folder=second, checkpoint=None)
-    assert find_run(loaded, f"runs/TFA/{first.name}") == FoundRun(folder=first, checkpoint=None)
+    (first / "checkpoint_100").mkdir()
+    assert find_run(loaded, f"runs/TFA/{first.name}") == FoundRun(folder=first, checkpoint=first / "checkpoint_100")
     assert find_run(loaded, str(first / "checkpoint_20")) == FoundRun(folder=first, checkpoint=first / "checkpoint_20")
 
 
