@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `validate`, `config show|check`, `data synth`, `doctor`.
+"""The `sentio` command: `train`, `validate`, `sweep`, `config show|check`, `data synth`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -140,6 +140,47 @@ def validate(
     write_validation(folder, loaded, result, report)
     standard_errors = loaded.config.evaluation.standard_errors
     print_cross_validation(result, standard_errors=standard_errors, folder=shown_path(folder))
+
+
+@app.command()
+def sweep(
+    config: ConfigOption,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A value, or a distribution to draw it from; may be repeated."),
+    ] = None,
+    trials: Annotated[int, typer.Option(help="Trainings in all, those of earlier runs of the study among them.")] = 20,
+    jobs: Annotated[int, typer.Option(help="Processes that train at a time, each with its share of the threads.")] = 1,
+    study: Annotated[str, typer.Option(help="Name of the study, <model id>/sweeps/<study>.db.")] = "sweep",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that exists.")] = False,
+) -> None:
+    """Train with many values of some keys and say which did best on the validation bars.
+
+    Distributions: 'training.lr=loguniform(1e-4,1e-2)', 'model.dropout=uniform(0,0.5)', 'model.hidden=int(32,256,32)',
+    'training.batch_size=intlog(256,8192)', 'model.kind=choice(mlp,transformer)'. Trials that fall behind are pruned.
+    The test period stays unseen, and no artifact is written; every trial goes into <model id>/trials.csv.
+    """
+    from sentio_trainer.sweep import run_sweep
+    from sentio_trainer.sweep_space import open_space
+
+    space = open_space(config, set_ or (), environment=os.environ)
+    training = space.load(space.corner()).config.training
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for train
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.sweep_report import print_sweep
+    from sentio_trainer.trainers import TRIALS, find_trainer
+
+    find_trainer(training.trainer)
+    result = run_sweep(
+        space,
+        study=study,
+        trials=trials,
+        jobs=jobs,
+        resume=resume,
+        train_trial=TRIALS[training.trainer],
+        report=ConsoleReport(progress=False),
+    )
+    print_sweep(result)
 
 
 @config_app.command("show")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from run_support import load
 from sweep_support import bowl, failing, loss_of
+from training_support import make_project, run_sentio
 
 from sentio_trainer import ledger
 from sentio_trainer.config import given_on_command_line, load_config
@@ -327,3 +328,24 @@ def test_the_best_trials_are_a_table_with_the_line_that_trains_the_best(capsys: 
     assert len(lines) == 3 + 10 + 2
     assert lines[-2].startswith("31 models were tried on these bars so far (artifacts/TFA/trials.csv): ")
     assert lines[-1].endswith(" --set training.lr=0.0003 --set model.kind=mlp")
+
+
+def test_the_command_trains_without_a_look_at_the_test_period(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", days=3, epochs=1)
+    settings = ("--set", "lr=loguniform(1e-4,1e-2)", "--set", "training.num_workers=0")
+    arguments = ("sweep", "--config", "configs/tfa.yaml", *settings, "--trials", "2", "--study", "small")
+    done = run_sentio(*arguments, cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[:3] for line in done.stderr.splitlines()] == [["trial", str(n), "finished"] for n in range(2)]
+    assert done.stdout.startswith("Study small: 2 finished, 0 pruned, 0 failed\n")
+    assert "test" not in done.stdout
+    folder = project.artifact.parent
+    assert {path.name for path in folder.iterdir()} == {"trials.csv", "sweeps"}
+    assert not (project.root / "runs").exists()
+    # An ordinary training on the same bars counts further.
+    trained = run_sentio("train", "--config", "configs/tfa.yaml", "--set", "training.lr=0.003", cwd=project.root)
+    assert trained.returncode == 0, trained.stderr
+    recorded = ledger.read(folder / "trials.csv")
+    assert [(row.study, row.status) for row in recorded] == [("small", "finished")] * 2 + [(None, "finished")]
+    assert len({row.data_hash for row in recorded}) == 1
+    assert ledger.count(folder / "trials.csv", data_hash=recorded[0].data_hash) == 3

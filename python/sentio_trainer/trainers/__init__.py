@@ -3,11 +3,16 @@
 import difflib
 
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.sweep_worker import TrainTrial
 from sentio_trainer.trainer import Trainer
 from sentio_trainer.trainers import tfa
 
 TRAINERS: dict[str, Trainer] = {
     "tfa": tfa.train,
+}
+# What a sweep calls for each of its trials.
+TRIALS: dict[str, TrainTrial] = {
+    "tfa": tfa.train_trial,
 }
 
 
