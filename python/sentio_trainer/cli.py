@@ -192,17 +192,15 @@ def config_show(config: ConfigOption, set_: SetOption = None) -> None:
 
 @config_app.command("check")
 def config_check(config: ConfigOption, set_: SetOption = None) -> None:
-    """Check a configuration and the files that it names, without training."""
+    """Check a configuration, the files that it names and what it needs of this machine, without training."""
     loaded = _load(config, set_)
-    from sentio_trainer.bars import load_bars
-    from sentio_trainer.samples import load_spec
+    from sentio_trainer.config_check import check_config
     from sentio_trainer.trainers import find_trainer
 
     find_trainer(loaded.config.training.trainer)
-    spec = load_spec(loaded)
-    data = loaded.config.data
-    count = sum(len(load_bars(loaded.path(path), on_bad_bar=data.on_bad_bar).bars) for path in data.sources.values())
-    typer.echo(f"{shown_path(config)}: in order; {count:,} bars, {spec.width} features")
+    for line in check_config(loaded):
+        typer.echo(line)
+    typer.echo(f"{shown_path(config)}: in order")
 
 
 @data_app.command("synth")

@@ -1,6 +1,7 @@
 """Loads a training configuration: command line over environment over file over defaults, each value with its origin."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +156,16 @@ def _known_key(written: str, *, place: str) -> str:
 
 
 def _did_you_mean(written: str) -> str:
-    name = written.rpartition(".")[2]
-    by_name = {key.rpartition(".")[2]: key for key in KEYS}
-    if "." not in written:
+    section, _, name = written.rpartition(".")
+    known = (*KEYS, *SECTIONS)
+    # A name stands for the key that is meant: of the section that it is in, else of any; without a section, a flat one.
+    by_name = {key.rpartition(".")[2]: key for key in known}
+    if not section:
         by_name.update((flat, flat) for flat in FLAT_KEYS)
-    if close := difflib.get_close_matches(name, by_name, n=1, cutoff=0.7):
-        return f"; did you mean '{by_name[close[0]]}'?"
+    inside = {key.rpartition(".")[2]: key for key in known if key.rpartition(".")[0] == section}
+    for names in (inside, by_name) if section else (by_name,):
+        if close := difflib.get_close_matches(name, names, n=1, cutoff=0.7):
+            return f"; did you mean '{names[close[0]]}'?"
     return "; 'sentio config show' lists all keys"
 
 
@@ -172,10 +177,13 @@ def _describe(error: ValidationError, *, given: Mapping[str, Given], source: str
     what = _problem_text(problem)
     if key in given:
         return f"{given[key].place}: {what}"
-    # One value of a mapping, such as data.files.SPY.
-    outer, _, name = key.removesuffix(".[key]").rpartition(".")
-    if outer in given:
-        return f"{given[outer].place}.{name}: {what}"
+    # One entry of a mapping, such as data.files.SPY.
+    *sections, name, last = map(str, ("", *problem["loc"]))
+    if last == "[key]" and (outer := ".".join(sections[1:])) in given:
+        quotes = "" if isinstance(problem["input"], str) else "; put it in quotes"
+        return f"{given[outer].place}: a symbol {what}{quotes}"
+    if (outer := ".".join([*sections[1:], name])) in given:
+        return f"{given[outer].place}.{last}: {what}"
     # A rule over several keys: place it at the last one that was given.
     inside = [item for item in given.values() if item.key.startswith(f"{key}.")]
     place = inside[-1].origin if inside and problem["type"] != "missing" else source
@@ -200,7 +208,7 @@ def _problem_text(problem: Any) -> str:
         case "less_than":
             return f"must be less than {limits['lt']:g}, {found}"
         case "literal_error":
-            return f"must be one of {str(limits['expected']).replace(' or ', ', ')}, {found}"
+            return f"must be one of {str(limits['expected']).replace(' or ', ', ')}, {found}{_choice_meant(problem)}"
         case "int_type" | "int_from_float":
             return f"must be a whole number, {found}"
         case "float_type" | "finite_number":
@@ -211,8 +219,18 @@ def _problem_text(problem: Any) -> str:
             return f"must be a text, {found}"
         case "string_too_short":
             return "must not be empty"
+        case "string_too_long":
+            return f"must have at most {limits['max_length']} characters, found {len(problem['input'])}"
+        case "dict_type":
+            return f"must be a mapping, such as {{SPY: bars/spy.csv}}, {found}"
         case _:
             return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def _choice_meant(problem: Any) -> str:
+    choices = re.findall(r"'([^']+)'", str(problem["ctx"]["expected"]))
+    close = difflib.get_close_matches(str(problem["input"]), choices, n=1, cutoff=0.7)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _shown(value: object) -> str:

@@ -90,6 +90,11 @@ class DataConfig(Section):
     def _one_symbol_or_several(self) -> "DataConfig":
         single = {"symbol": self.symbol, "bars_csv": self.bars_csv}
         given = [name for name, value in single.items() if value is not None]
+        owner: dict[str, str] = {}
+        for symbol, path in self.files.items():
+            if path in owner:
+                raise ValueError(f"files: {owner[path]} and {symbol} are one file, {path}")
+            owner[path] = symbol
         if self.files and given:
             raise ValueError(f"give either files or symbol and bars_csv, found files and {' and '.join(given)}")
         if not self.files and len(given) < len(single):
@@ -232,6 +237,12 @@ class CrossValidationConfig(Section):
     folds: int = Field(default=6, ge=2, description="folds; walk_forward: blocks that the rest is tested in")
     test_folds: int = Field(default=2, ge=1, description="combinatorial_purged: folds tested at a time")
     embargo: int = Field(default=60, ge=0, description="bars left out between what is learned and what is tested")
+
+    @model_validator(mode="after")
+    def _some_folds_are_not_tested(self) -> "CrossValidationConfig":
+        if self.scheme == "combinatorial_purged" and self.test_folds >= self.folds:
+            raise ValueError(f"test_folds must be less than folds, found {self.test_folds} and {self.folds}")
+        return self
 
 
 class EvaluationConfig(Section):

@@ -5,8 +5,9 @@ PyYAML's default, the tickers ON and NO would be booleans and `1e-3` a text.
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -14,7 +15,16 @@ from sentio_trainer.errors import ConfigError
 
 
 class _CoreLoader(yaml.SafeLoader):
-    """PyYAML's safe loader with resolvers of its own."""
+    """PyYAML's safe loader with resolvers of its own; it refuses a key that is given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is given twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
 
 _CoreLoader.yaml_implicit_resolvers = {}

@@ -142,7 +142,36 @@ def test_config_show_prints_yaml_with_origins(sentio: Sentio) -> None:
 
 
 def test_config_check_says_what_is_in_order(sentio: Sentio) -> None:
-    assert sentio("config", "check", *CONFIG) == (0, "configs/tfa.yaml: in order; 1,170 bars, 8 features\n", "")
+    code, out, errors = sentio("config", "check", *CONFIG, "--set", "training.device=cpu")
+    assert (code, errors) == (0, "")
+    assert out.splitlines() == [
+        "device: cpu, float32",
+        "costs: us_equity",
+        "features: 8 of configs/features.json",
+        "artifact: artifacts/TFA/v1",
+        "QQQ: 1,170 bars of 60 s from 2024-01-02T14:30:00Z to 2024-01-04T20:59:00Z, bars.csv",
+        "configs/tfa.yaml: in order",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "message"),
+    [
+        ("training.device=gpu", 2, "training.device: 'gpu' cannot be used here; auto picks one that can"),
+        ("training.trainer=tfaa", 2, "training.trainer: unknown trainer 'tfaa'; did you mean 'tfa'?"),
+        ("evaluation.costs=us_equty", 2, "evaluation.costs: "),
+        ("features.spec=no.json", 3, "no.json: no such feature spec (features.spec)"),
+        ("data.bars_csv=no.csv", 3, "no.csv: no such bars file; "),
+        ("label.horizon=1111", 3, "bars.csv: 1170 bars, and the first sample needs 1172"),
+    ],
+)
+def test_config_check_finds_what_a_training_would_stumble_over(
+    sentio: Sentio, key: str, code: int, message: str
+) -> None:
+    found, out, errors = sentio("config", "check", *CONFIG, "--set", key)
+    assert (found, out) == (code, "")
+    assert errors.startswith(f"sentio: {message}")
+    assert errors.count("\n") == 1
 
 
 def test_synthetic_bars_are_announced_with_their_theory(sentio: Sentio) -> None:

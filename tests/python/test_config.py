@@ -167,6 +167,25 @@ def test_numbers_and_booleans_after_set_keep_their_value(value: float) -> None:
             "epochs: 3\ntraining:\n  epochs: 4",
             "c.yaml:3:3: training.epochs: given twice, first at c.yaml:1:1: epochs",
         ),
+        ("trainig:\n  lr: 1", "c.yaml:1:1: trainig: unknown key; did you mean 'training'?"),
+        (
+            "evaluation:\n  cross_validaton:\n    folds: 3",
+            "c.yaml:2:3: evaluation.cross_validaton: unknown key; did you mean 'evaluation.cross_validation'?",
+        ),
+        (
+            "data:\n  split:\n    embargoo: 3",
+            "c.yaml:3:5: data.split.embargoo: unknown key; did you mean 'data.split.embargo'?",
+        ),
+        (
+            "model:\n  kind: transfomer",
+            "c.yaml:2:3: model.kind: must be one of 'mlp', 'transformer', found 'transfomer'; "
+            "did you mean 'transformer'?",
+        ),
+        (
+            "evaluation:\n  cross_validation:\n    scheme: combinatorial_purged\n    folds: 3\n    test_folds: 3",
+            "c.yaml:5:5: evaluation.cross_validation: test_folds must be less than folds, found 3 and 3",
+        ),
+        ("data:\n  files: {A: a.csv, A: b.csv}", "c.yaml:2:21: not YAML: 'A' is given twice"),
         ("symbol: [", "c.yaml:1:10: not YAML: expected the node content, but found '<stream end>'"),
         ("symbol: *x", "c.yaml:1:9: not YAML: found undefined alias 'x'"),
         ("a: 1\n\tb: 2", "c.yaml:2:1: not YAML: found character '\\t' that cannot start any token"),
@@ -174,6 +193,58 @@ def test_numbers_and_booleans_after_set_keep_their_value(value: float) -> None:
 )
 def test_a_wrong_config_is_refused_in_one_line_with_its_place(project: Path, text: str, message: str) -> None:
     assert refusal(project, text) == message
+
+
+FILES = "c.yaml:2:3: data.files"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ("", f"{FILES}: must be a mapping, such as {{SPY: bars/spy.csv}}, found nothing"),
+        ("bars/spy.csv", f"{FILES}: must be a mapping, such as {{SPY: bars/spy.csv}}, found 'bars/spy.csv'"),
+        ("[a.csv]", f"{FILES}: must be a mapping, such as {{SPY: bars/spy.csv}}, found a list"),
+        ("{7203: a.csv}", f"{FILES}: a symbol must be a text, found 7203; put it in quotes"),
+        ("{true: a.csv}", f"{FILES}: a symbol must be a text, found true; put it in quotes"),
+        ("{'': a.csv}", f"{FILES}: a symbol must not be empty"),
+        (f"{{{'A' * 65}: a.csv}}", f"{FILES}: a symbol must have at most 64 characters, found 65"),
+        ("{A: 7}", f"{FILES}.A: must be a text, found 7"),
+        ("{A: }", f"{FILES}.A: must be a text, found nothing"),
+        ("{A: ''}", f"{FILES}.A: must not be empty"),
+        ("{A: [a.csv]}", f"{FILES}.A: must be a text, found a list"),
+        ("{BRK.B: '{{HOME}}/b.csv'}", f"{FILES}.BRK.B: the only mark in a path is {{{{ROOT}}}}, found {{{{HOME}}}}"),
+        ("{A: a.csv, B: ./a.csv}", "c.yaml:2:3: data: files: A and B are one file, a.csv"),
+        ("{}", "c.yaml:2:3: data.symbol (or symbol): is missing; several symbols are given as data.files"),
+    ],
+)
+def test_wrong_files_of_symbols_are_refused_by_name(project: Path, files: str, message: str) -> None:
+    assert refusal(project, f"data:\n  files: {files}\n") == message
+
+
+def test_symbols_are_texts_whatever_yaml_1_1_takes_them_for(project: Path) -> None:
+    head = "features: {spec: f.json}\nexport: {out_dir: a/T/v1}\n"
+    (project / "several.yaml").write_text(
+        f"{head}data:\n  files:\n    ON: a.csv\n    NO: '{{{{ROOT}}}}/b.csv'\n    '7203': c.csv\n"
+    )
+    loaded = load_config(Path("several.yaml"), environment={})
+    assert loaded.config.data.sources == {"ON": "a.csv", "NO": "b.csv", "7203": "c.csv"}
+    (project / "resolved.yaml").write_text(loaded.to_yaml())
+    assert load_config(Path("resolved.yaml"), environment={}).config == loaded.config
+    lines = loaded.to_yaml(with_origins=True).splitlines()
+    shown = [line for line in lines if "several.yaml" in line]
+    assert [line.split("#")[0].strip() for line in shown] == ["files:", "spec: f.json", "out_dir: a/T/v1"]
+    assert yaml.safe_load("\n".join(lines))["data"]["files"] == loaded.config.data.files
+
+
+def test_files_may_be_given_on_the_command_line_and_in_the_environment(project: Path) -> None:
+    text = "{A: a.csv, B: b.csv}"
+    single = [given_on_command_line(f"data.{key}=null") for key in ("symbol", "bars_csv")]
+    for overrides, environment in (
+        ([*single, given_on_command_line(f"data.files={text}")], {}),
+        (single, {"SENTIO_DATA__FILES": text}),
+    ):
+        loaded = load_config(Path("configs/tfa.yaml"), overrides=overrides, environment=environment)
+        assert loaded.config.data.sources == {"A": "a.csv", "B": "b.csv"}
 
 
 def test_a_wrong_value_names_where_it_came_from(project: Path) -> None:

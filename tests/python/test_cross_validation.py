@@ -197,9 +197,10 @@ def test_a_night_does_not_use_up_the_embargo() -> None:
         (5, {"folds": 6}, DataError, "4 samples are too few for 6 folds; give more bars"),
         (
             100,
-            {"scheme": "combinatorial_purged", "folds": 4, "test_folds": 4},
+            {"scheme": "combinatorial_purged", "folds": 40, "test_folds": 20},
             ConfigError,
-            "evaluation.cross_validation: test_folds must be 1 to 3, one less than folds, found 4",
+            "evaluation.cross_validation: 20 of 40 folds make 137846528820 splits, each a training; "
+            "at most 10000 are allowed",
         ),
         (
             100,
