@@ -16,6 +16,7 @@ from sentio_trainer.cross_training import Path as HistoryPath
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.files import remove_folder, sync_folder
 from sentio_trainer.paths import shown_path
+from sentio_trainer.plot import EXTRA
 from sentio_trainer.report import Report
 from sentio_trainer.scores import Estimate
 
@@ -46,7 +47,7 @@ def write_validation(folder: Path, loaded: LoadedConfig, result: CrossValidation
     files = {DOCUMENT: to_json(validation_document(loaded, result)), "config.yaml": loaded.to_yaml().encode()}
     if loaded.config.tracking.plot:
         if find_spec("matplotlib") is None:
-            report.say("no plot: it needs matplotlib: pip install 'sentio[track]'")
+            report.say(f"no {PLOT}: needs matplotlib: {EXTRA}")
         else:
             files[PLOT] = plot_png(result)
     partial = folder.with_name(f".{folder.name}.partial")
