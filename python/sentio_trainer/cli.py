@@ -7,7 +7,7 @@ Errors are one line on standard error.
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -133,10 +133,11 @@ def validate(
     from sentio_trainer.trainers import find_trainer
 
     find_trainer(loaded.config.training.trainer)
-    folder = out if out is not None else validation_folder(loaded, datetime.now(timezone.utc))
-    check_free(folder)
+    if out is not None:
+        check_free(out)
     report = ConsoleReport(progress=loaded.config.tracking.progress)
     result = cross_validate(loaded, report)
+    folder = out if out is not None else validation_folder(loaded, result)
     write_validation(folder, loaded, result, report)
     standard_errors = loaded.config.evaluation.standard_errors
     print_cross_validation(result, standard_errors=standard_errors, folder=shown_path(folder))

@@ -1,7 +1,6 @@
 """A cross-validation on the disk: `validation.json`, configuration and plot, in a folder that is whole or absent."""
 
 from dataclasses import asdict
-from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -25,11 +24,10 @@ PLOT = "validation.png"
 SCHEMA_VERSION = "1.0"
 
 
-def validation_folder(loaded: LoadedConfig, now: datetime) -> Path:
+def validation_folder(loaded: LoadedConfig, result: CrossValidation) -> Path:
     """`<runs>/<model id>/validate-<UTC time>`."""
     model_id = PurePosixPath(loaded.config.export.out_dir).parts[-2]
-    time = now.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    return loaded.path(loaded.config.tracking.runs_dir) / model_id / f"validate-{time}"
+    return loaded.path(loaded.config.tracking.runs_dir) / model_id / result.study
 
 
 def check_free(folder: Path) -> None:
@@ -73,6 +71,7 @@ def validation_document(loaded: LoadedConfig, result: CrossValidation) -> dict[s
         "verdict": result.verdict,
         "has_edge": result.has_edge,
         "scheme": config.evaluation.cross_validation.model_dump(),
+        "study": result.study,
         "looks": result.looks,
         "trainings": len(result.splits),
         "splits_with_ic_above_0": sum((each.figures.ic or 0.0) > 0.0 for each in result.splits),

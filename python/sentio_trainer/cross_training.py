@@ -1,12 +1,13 @@
 """A training for each split, and what its model says of the rows that neither it nor its choices have seen."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 import numpy as np
 import torch
 
+from sentio_trainer import ledger
 from sentio_trainer.assessment import choose, in_time_order
 from sentio_trainer.baselines import fit_logistic, last_sign
 from sentio_trainer.cache import Float32
@@ -28,6 +29,7 @@ from sentio_trainer.distributed import Group
 from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.learning import Learned, learn
 from sentio_trainer.metrics import correlation
+from sentio_trainer.recording import recorded
 from sentio_trainer.report import Report, Silence
 from sentio_trainer.rows import RowSet
 from sentio_trainer.samples import Samples, load_samples, row_span
@@ -101,20 +103,13 @@ class CrossValidation:
     fold_ic: Estimate  # mean over the folds
     has_edge: bool
     verdict: str
-    looks: int
+    study: str  # its name in the ledger
+    looks: int  # configurations that were cross-validated on these bars, this one included
     seconds: float
 
 
-def cross_validate(
-    loaded: LoadedConfig, report: Report, *, looks: int = 1, note: Callable[[SplitResult], None] | None = None
-) -> CrossValidation:
-    """Trains and tests on each split of a configuration; bars and features are loaded once.
-
-    Args:
-        loaded: the configuration.
-        report: told of each split.
-        looks: configurations that were scored on these bars, this one included: the best of many needs more.
-        note: called after each training, for whoever counts the models that were tried.
+def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
+    """Trains and tests on each split of a configuration; bars and features are loaded once, each training is noted.
 
     Raises:
         ConfigError: the folds do not fit each other, or there is no such device or cost model.
@@ -122,6 +117,7 @@ def cross_validate(
         SentioError: a training fails.
     """
     began = time.perf_counter()
+    study = f"{ledger.VALIDATION}{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     config = loaded.config
     device = pick_device(config.training.device)
     venue = Venue.of(loaded)
@@ -134,18 +130,30 @@ def cross_validate(
         f"{sum(counts):,} rows in {len(counts)} folds; the last {config.data.split.test:.0%} of the rows stay unseen, "
         f"for the test of a training"
     )
+    trials = ledger.ledger_path(loaded.path(config.export.out_dir))
+    data_hash = ledger.hash_data({each.symbol: each.file_hash for each in samples.data.series})
     results: list[SplitResult] = []
     logits: dict[tuple[int, int], Float32] = {}  # of a split and a fold, in time order
     with report.steps(len(plan.splits)) as advance:
         for number, split in enumerate(plan.splits):
-            result, said = _train_and_test(loaded, samples, plan, number, venue=venue, device=device, report=report)
+            split_began = time.perf_counter()
+            with recorded(loaded, trials, data_hash=data_hash, study=study, trial=number + 1) as tried:
+                learned = learn(
+                    samples,
+                    config,
+                    train=split.train,
+                    validation=split.validation,
+                    group=Group(device=device),
+                    report=_WarningsOnly(report),
+                )
+                tried.best = learned.fit.best
+            result, said = _test(loaded, samples, plan, number, learned, venue=venue, device=device, began=split_began)
             results.append(result)
             logits.update(((number, fold), each) for fold, each in zip(split.folds, said, strict=True))
-            if note is not None:
-                note(result)
             report.say(_line(result, len(plan.splits)))
             advance()
-    return _together(loaded, samples, plan, results, logits, device=device, looks=looks, began=began)
+    looks = ledger.count(trials, data_hash=data_hash, validated=True)
+    return _together(loaded, samples, plan, results, logits, device=device, study=study, looks=looks, began=began)
 
 
 class _WarningsOnly(Silence):
@@ -155,27 +163,19 @@ class _WarningsOnly(Silence):
         self.warn = report.warn  # type: ignore[method-assign]
 
 
-def _train_and_test(
+def _test(
     loaded: LoadedConfig,
     samples: Samples,
     plan: Plan,
     number: int,
+    learned: Learned,
     *,
     venue: Venue,
     device: torch.device,
-    report: Report,
+    began: float,
 ) -> tuple[SplitResult, list[Float32]]:
     """The result, and the logits of each tested fold in time order."""
-    began = time.perf_counter()
     split = plan.splits[number]
-    learned = learn(
-        samples,
-        loaded.config,
-        train=split.train,
-        validation=split.validation,
-        group=Group(device=device),
-        report=_WarningsOnly(report),
-    )
     choice = choose(loaded, samples, learned, split.validation, venue, device)
     logistic = fit_logistic(
         samples.data.x,
@@ -245,6 +245,7 @@ def _together(
     logits: dict[tuple[int, int], Float32],
     *,
     device: torch.device,
+    study: str,
     looks: int,
     began: float,
 ) -> CrossValidation:
@@ -288,6 +289,7 @@ def _together(
         fold_ic=fold_ic,
         has_edge=has_edge,
         verdict=verdict,
+        study=study,
         looks=looks,
         seconds=time.perf_counter() - began,
     )

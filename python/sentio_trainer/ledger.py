@@ -16,12 +16,15 @@ from sentio_trainer.paths import shown_path
 from sentio_trainer.schema import Config
 
 LEDGER = "trials.csv"
+# How the studies of cross-validations are called: `validate-<UTC time>`, a trial for each split.
+VALIDATION = "validate-"
 STATUSES = ("finished", "pruned", "interrupted", "failed")
 
-# Keys that say how a model is computed and where it goes: changing them makes no other model.
+# Keys that say how a model is computed or looked at and where it goes: changing them makes no other model.
 _OUTSIDE = ("tracking", "export")
 _HOW = {
     "data": ("cache_dir",),
+    "evaluation": ("cross_validation",),
     "training": ("device", "compile", "num_workers", "prefetch_factor", "checkpoint_steps", "keep_last"),
 }
 
@@ -119,19 +122,23 @@ def read(path: Path) -> list[Trial]:
     return trials
 
 
-def count(path: Path, *, data_hash: str | None = None, tested: bool = False) -> int:
+def count(path: Path, *, data_hash: str | None = None, tested: bool = False, validated: bool = False) -> int:
     """How many models somebody could have picked from: distinct configurations, seeds included, with metrics.
 
     Args:
         path: the ledger.
         data_hash: counts those on these data alone.
         tested: counts those alone whose test period was looked at, which trials of a study leave unseen.
+        validated: counts those alone that were cross-validated.
     """
     return len(
         {
             trial.config_hash
             for trial in read(path)
-            if trial.epoch is not None and data_hash in (None, trial.data_hash) and not (tested and trial.study)
+            if trial.epoch is not None
+            and data_hash in (None, trial.data_hash)
+            and not (tested and trial.study)
+            and not (validated and not (trial.study or "").startswith(VALIDATION))
         }
     )
 

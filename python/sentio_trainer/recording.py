@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -20,7 +20,9 @@ class Tried:
 
 
 @contextmanager
-def recorded(loaded: LoadedConfig, path: Path, *, data_hash: str) -> Iterator[Tried]:
+def recorded(
+    loaded: LoadedConfig, path: Path, *, data_hash: str, study: str | None = None, trial: int | None = None
+) -> Iterator[Tried]:
     """Adds a row to the ledger at the end; whoever trains says within what came of it."""
     tried = Tried()
     status = "failed"
@@ -31,7 +33,8 @@ def recorded(loaded: LoadedConfig, path: Path, *, data_hash: str) -> Iterator[Tr
         status = "interrupted"
         raise
     finally:
-        ledger.append(path, _row(loaded, tried.best, status=status, data_hash=data_hash))
+        row = _row(loaded, tried.best, status=status, data_hash=data_hash)
+        ledger.append(path, replace(row, study=study, trial=trial))
 
 
 def _row(loaded: LoadedConfig, best: Epoch | None, *, status: str, data_hash: str) -> ledger.Trial:

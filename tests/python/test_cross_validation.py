@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_support import Project, bars_of, make_project, write_market_beside
 
+from sentio_trainer import ledger
 from sentio_trainer.bootstrap import Interval
 from sentio_trainer.cross_console import print_cross_validation
 from sentio_trainer.cross_document import validation_document
@@ -462,16 +463,35 @@ def test_without_an_edge_none_is_found_and_with_one_it_is(tmp_path: Path) -> Non
         assert result.has_edge == (ic > 0), result.verdict
 
 
-def test_an_interrupted_validation_writes_nothing(project: Project) -> None:
-    def interrupt(_: object) -> None:
-        raise KeyboardInterrupt
+class Interrupting(Silence):
+    """Ctrl-C after the first split."""
 
-    before = sorted(path.name for path in project.root.iterdir())
-    seen = []
+    def say(self, text: str) -> None:
+        if text.startswith("split  1"):
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_validation_leaves_the_trainings_in_the_ledger_and_no_document(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "project", days=4)
     with pytest.raises(KeyboardInterrupt):
-        cross_validate(project.load(), Silence(), note=lambda split: (seen.append(split.number), interrupt(split)))
-    assert seen == [0]
-    assert sorted(path.name for path in project.root.iterdir()) == before
+        cross_validate(made.load(), Interrupting())
+    (trial,) = ledger.read(made.root / "artifacts" / "TFA" / "trials.csv")
+    assert (trial.trial, trial.status, (trial.study or "")[:9]) == (1, "finished", "validate-")
+    assert not (made.root / "runs").exists()
+
+
+def test_each_training_is_in_the_ledger_and_each_configuration_counts_once(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "project", days=4, epochs=1)
+    trials = made.root / "artifacts" / "TFA" / "trials.csv"
+    looks = []
+    for scheme, lr in (("walk_forward", 1e-3), ("purged_k_fold", 1e-3), ("walk_forward", 2e-3)):
+        loaded = made.load(
+            evaluation__cross_validation__scheme=scheme, evaluation__cross_validation__folds=2, training__lr=lr
+        )
+        looks.append(cross_validate(loaded, Silence()).looks)
+    assert looks == [1, 1, 2]
+    assert [trial.trial for trial in ledger.read(trials)] == [1, 2] * 3
+    assert ledger.count(trials, tested=True) == 0  # the test period is still unseen
 
 
 def test_the_document_is_json_whatever_is_undefined(combined: CrossValidation, project: Project) -> None:

@@ -171,6 +171,8 @@ def loaded(tmp_path: Path) -> LoadedConfig:
         ("training.device", "cpu", True),
         ("data.cache_dir", "elsewhere", True),
         ("tracking.log_steps", 1, True),
+        ("evaluation.cross_validation.folds", 4, True),
+        ("evaluation.costs", "zero", False),
         ("export.out_dir", "artifacts/TFA/v2", True),
     ],
 )
