@@ -39,20 +39,39 @@ bool all_valid(BarsView bars) {
   return faults == 0;
 }
 
+void require_one_length(BarsView bars) {
+  for (const auto column : {bars.open, bars.high, bars.low, bars.close, bars.volume})
+    if (column.size() != bars.size())
+      throw std::invalid_argument("bar columns must have one length, found " + std::to_string(bars.size()) +
+                                  " times and " + std::to_string(column.size()) + " values");
+}
+
 }  // namespace
 
 void require_valid(BarsView bars) {
-  const std::size_t n = bars.size();
-  for (const auto column : {bars.open, bars.high, bars.low, bars.close, bars.volume})
-    if (column.size() != n)
-      throw std::invalid_argument("bar columns must have one length, found " + std::to_string(n) + " times and " +
-                                  std::to_string(column.size()) + " values");
+  require_one_length(bars);
   if (all_valid(bars)) return;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = 0; i < bars.size(); ++i) {
     const auto previous = i > 0 ? std::optional(bars.time_ns[i - 1]) : std::nullopt;
     if (const auto fault = fault_of(bars[i], previous))
       throw std::invalid_argument("bar " + std::to_string(i) + ": " + describe(*fault, bars[i], previous));
   }
+}
+
+Bars valid_bars(BarsView bars, std::optional<std::int64_t> previous_ns, std::vector<BadBar>& bad) {
+  require_one_length(bars);
+  Bars valid;
+  valid.reserve(bars.size());
+  for (std::size_t i = 0; i < bars.size(); ++i) {
+    const Bar bar = bars[i];
+    if (const auto fault = fault_of(bar, previous_ns)) {
+      bad.push_back({i, *fault, describe(*fault, bar, previous_ns)});
+    } else {
+      valid.push_back(bar);
+      previous_ns = bar.time_ns;
+    }
+  }
+  return valid;
 }
 
 std::int64_t median_interval_ns(std::span<const std::int64_t> time_ns) {

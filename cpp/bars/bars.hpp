@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bars/bar.hpp"
@@ -40,6 +42,17 @@ struct Bars {
 
 /// Throws std::invalid_argument "bar I: what" at the first bar that is not valid, or if the columns differ in length.
 void require_valid(BarsView bars);
+
+/// A bar that was left out, and why.
+struct BadBar {
+  std::size_t index;
+  BarFault fault;
+  std::string what;  ///< what is wrong, what was found
+};
+
+/// The bars that are valid, each later than the one kept before it, the first later than `previous_ns`; the others are
+/// added to `bad`. All columns must have one length.
+[[nodiscard]] Bars valid_bars(BarsView bars, std::optional<std::int64_t> previous_ns, std::vector<BadBar>& bad);
 
 /// The median distance of neighbouring bars, in order, in nanoseconds; 0 for fewer than two bars.
 [[nodiscard]] std::int64_t median_interval_ns(std::span<const std::int64_t> time_ns);

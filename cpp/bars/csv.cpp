@@ -56,7 +56,7 @@ const char* unit_name(EpochUnit unit) {
 
 /// 1e11 s is the year 5138, and 1e11 ms is March 1973: between two limits only one unit gives a sensible date.
 EpochUnit unit_of(std::int64_t whole) {
-  const auto size = static_cast<std::uint64_t>(whole < 0 ? -whole : whole);
+  const auto bits = static_cast<std::uint64_t>(whole), size = whole < 0 ? 0 - bits : bits;
   if (size < 100'000'000'000U) return EpochUnit::s;
   if (size < 100'000'000'000'000U) return EpochUnit::ms;
   if (size < 100'000'000'000'000'000U) return EpochUnit::us;
@@ -140,37 +140,55 @@ std::string_view content(std::string_view field) {
   return field;
 }
 
+std::string lowered(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  return lower;
+}
+
+int role_of(std::string_view lower_name) {
+  for (std::size_t role = 0; role < kRoles; ++role)
+    for (const std::string_view alias : kNames[role].aliases)
+      if (!alias.empty() && alias == lower_name) return static_cast<int>(role);
+  return kIgnored;
+}
+
 class Reader {
  public:
   Reader(const std::filesystem::path& path, OnBadBar on_bad_bar)
-      : path_(path.string()), on_bad_bar_(on_bad_bar), lines_(path) {}
-
-  CsvBars read() {
+      : path_(path.string()), on_bad_bar_(on_bad_bar), lines_(path) {
     read_header();
-    std::size_t empty_lines = 0;
+  }
+
+  Bars next(std::size_t max_bars) {
+    Bars bars;
     std::string_view line;
-    while (next_line(line)) {
+    while (bars.size() < max_bars && next_line(line)) {
       if (trimmed(line).empty()) {  // fine at the end of a file, nowhere else
-        ++empty_lines;
+        ++empty_lines_;
         continue;
       }
-      for (; empty_lines > 0; --empty_lines)
-        complain(Complaint{"empty line", 0, "empty line between bars"}, line_number_ - empty_lines);
+      for (; empty_lines_ > 0; --empty_lines_)
+        complain(Complaint{"empty line", 0, "empty line between bars"}, line_number_ - empty_lines_);
       Bar bar;
       line_unit_ = unit_;
       if (parse(line, bar)) {
-        result_.bars.push_back(bar);
+        bars.push_back(bar);
+        previous_ns_ = bar.time_ns;
         unit_ = line_unit_;
       } else {
         complain(complaint_, line_number_);
       }
     }
-    if (result_.bars.empty()) {
-      const std::string dropped = result_.skipped.empty() ? "" : "; first bad one: " + result_.skipped.front().first;
+    if (!previous_ns_ && max_bars > 0) {
+      const std::string dropped = skipped_.empty() ? "" : "; first bad one: " + skipped_.front().first;
       throw InputError(path_ + ": has no valid bars" + dropped);
     }
-    return std::move(result_);
+    return bars;
   }
+
+  [[nodiscard]] const std::vector<SkippedBars>& skipped() const { return skipped_; }
 
  private:
   bool next_line(std::string_view& line) {
@@ -192,9 +210,7 @@ class Reader {
     std::array<std::string, kRoles> found;
     for (const std::string_view field : fields_) {
       const std::size_t column = static_cast<std::size_t>(field.data() - line.data()) - bom + 1;
-      std::string name(content(field));
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+      const std::string name = lowered(content(field));
       const int role = role_of(name);
       if (role < kRoles) {
         auto& first = found[static_cast<std::size_t>(role)];
@@ -212,25 +228,16 @@ class Reader {
                          quoted(line.substr(bom)));
   }
 
-  static int role_of(std::string_view name) {
-    for (std::size_t role = 0; role < kRoles; ++role)
-      for (const std::string_view alias : kNames[role].aliases)
-        if (!alias.empty() && alias == name) return static_cast<int>(role);
-    return kIgnored;
-  }
-
   /// Reads one line into `bar`; false with `complaint_` set if it is not a valid bar.
   bool parse(std::string_view line, Bar& bar) {
     if (!parse_plain(line, bar) && !parse_general(line, bar)) return false;
-    const auto& times = result_.bars.time_ns;
-    const auto previous = times.empty() ? std::nullopt : std::optional(times.back());
-    const auto fault = fault_of(bar, previous);
+    const auto fault = fault_of(bar, previous_ns_);
     if (!fault) return true;
     split(line, fields_);
     const Role role = role_at_fault(*fault);
     const auto field = std::find(roles_.begin(), roles_.end(), static_cast<int>(role)) - roles_.begin();
     complaint_ = {kind_name(*fault), offset_of(line, fields_[static_cast<std::size_t>(field)]),
-                  describe(*fault, bar, previous)};
+                  describe(*fault, bar, previous_ns_)};
     return false;
   }
 
@@ -346,12 +353,12 @@ class Reader {
   void complain(const Complaint& complaint, std::size_t line) {
     const std::string message = place(line, complaint.offset + 1) + complaint.text;
     if (on_bad_bar_ == OnBadBar::refuse) throw InputError(message);
-    for (auto& skipped : result_.skipped) {
+    for (auto& skipped : skipped_) {
       if (skipped.kind != complaint.kind) continue;
       ++skipped.count;
       return;
     }
-    result_.skipped.push_back({complaint.kind, 1, printable(message)});
+    skipped_.push_back({complaint.kind, 1, printable(message)});
   }
 
   std::string path_;
@@ -364,11 +371,34 @@ class Reader {
   EpochUnit unit_ = EpochUnit::unknown;  ///< of the bars so far; a bar that is dropped does not decide it
   EpochUnit line_unit_ = EpochUnit::unknown;
   Complaint complaint_;
-  CsvBars result_;
+  std::optional<std::int64_t> previous_ns_;  ///< time of the last bar; none before the first
+  std::size_t empty_lines_ = 0;              ///< since the last line that was not empty
+  std::vector<SkippedBars> skipped_;
 };
 
-/// The sidecar that marks generated bars; null where there is none.
-nlohmann::json synthetic_mark_of(std::filesystem::path path) {
+}  // namespace
+
+struct CsvReader::State {
+  Reader reader;
+};
+
+CsvReader::CsvReader(const std::filesystem::path& path, OnBadBar on_bad_bar)
+    : state_(std::make_unique<State>(State{Reader(path, on_bad_bar)})) {}
+CsvReader::CsvReader(CsvReader&&) noexcept = default;
+CsvReader& CsvReader::operator=(CsvReader&&) noexcept = default;
+CsvReader::~CsvReader() = default;
+
+Bars CsvReader::next(std::size_t max_bars) { return state_->reader.next(max_bars); }
+
+const std::vector<SkippedBars>& CsvReader::skipped() const { return state_->reader.skipped(); }
+
+CsvBars read_csv(const std::filesystem::path& path, OnBadBar on_bad_bar) {
+  CsvReader reader(path, on_bad_bar);
+  Bars bars = reader.next(std::numeric_limits<std::size_t>::max());
+  return {std::move(bars), reader.skipped(), synthetic_mark(path)};
+}
+
+nlohmann::json synthetic_mark(std::filesystem::path path) {
   path += ".synthetic.json";
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return nullptr;
@@ -377,12 +407,11 @@ nlohmann::json synthetic_mark_of(std::filesystem::path path) {
   return mark;
 }
 
-}  // namespace
-
-CsvBars read_csv(const std::filesystem::path& path, OnBadBar on_bad_bar) {
-  CsvBars read = Reader(path, on_bad_bar).read();
-  read.synthetic = synthetic_mark_of(path);
-  return read;
+std::optional<std::string_view> bar_column(std::string_view name) {
+  const int role = role_of(lowered(name));
+  return role == kIgnored ? std::nullopt : std::optional(kNames[static_cast<std::size_t>(role)].name);
 }
+
+std::int64_t epoch_unit_ns(std::int64_t epoch) { return static_cast<std::int64_t>(unit_of(epoch)); }
 
 }  // namespace sentio

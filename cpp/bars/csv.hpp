@@ -2,9 +2,13 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bars/bars.hpp"
@@ -26,14 +30,45 @@ struct CsvBars {
   nlohmann::json synthetic;          ///< what `<path>.synthetic.json` says of generated bars; null for recorded ones
 };
 
-/// Reads bars from a CSV file, plain or gzip (told apart by content).
+/// Reads bars from a CSV file, plain or gzip (told apart by content), piece by piece: in memory that does not grow with
+/// the file.
 ///
 /// The header names `ts open high low close volume` in any order and case, or an alias
 /// (`timestamp date time datetime t`, `o h l c v vol`); other columns are ignored. `ts` is ISO-8601 (no zone means UTC)
 /// or an epoch number in s, ms, us or ns, one unit per file.
-///
-/// @throws InputError "file:line:column: what is wrong, what was found" at the first bad line, or if the file cannot
-///         be read, has no bars, or lacks a column. With OnBadBar::skip, bad bars are dropped and counted instead.
+class CsvReader {
+ public:
+  /// @throws InputError if the file cannot be read or lacks a column.
+  explicit CsvReader(const std::filesystem::path& path, OnBadBar on_bad_bar = OnBadBar::refuse);
+  CsvReader(CsvReader&&) noexcept;
+  CsvReader& operator=(CsvReader&&) noexcept;
+  ~CsvReader();
+
+  /// The next bars, at most `max_bars`; none at the end of the file. What follows an error is not defined.
+  ///
+  /// @throws InputError "file:line:column: what is wrong, what was found" at the first bad line, or if the file ends
+  ///         without any bar. With OnBadBar::skip, bad bars are dropped and counted instead.
+  [[nodiscard]] Bars next(std::size_t max_bars);
+
+  /// What was dropped so far.
+  [[nodiscard]] const std::vector<SkippedBars>& skipped() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// All bars of a CSV file, as `CsvReader` reads them, and the mark of generated ones.
 [[nodiscard]] CsvBars read_csv(const std::filesystem::path& path, OnBadBar on_bad_bar = OnBadBar::refuse);
+
+/// What `<path>.synthetic.json` says of generated bars; null where there is no such file.
+[[nodiscard]] nlohmann::json synthetic_mark(std::filesystem::path path);
+
+/// Which of `ts open high low close volume` a header means by `name`, in any case and by its aliases; none of them: no
+/// value.
+[[nodiscard]] std::optional<std::string_view> bar_column(std::string_view name);
+
+/// Nanoseconds of the unit that an epoch number is counted in, told by its size: 1e9 for seconds, 1 for nanoseconds.
+[[nodiscard]] std::int64_t epoch_unit_ns(std::int64_t epoch);
 
 }  // namespace sentio

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 
 #include "bars/csv.hpp"
@@ -40,6 +41,46 @@ struct PyBars {
   Bars bars;
   std::vector<sentio::SkippedBars> skipped = {};
   nlohmann::json synthetic = nullptr;
+};
+
+/// The chunks of a CSV file. Threads take turns.
+class PyCsvChunks {
+ public:
+  PyCsvChunks(const std::filesystem::path& path, std::size_t chunk_bars, sentio::OnBadBar on_bad_bar)
+      : reader_(sentio::CsvReader(path, on_bad_bar)),
+        chunk_bars_(chunk_bars),
+        synthetic_(sentio::synthetic_mark(path)) {}
+
+  /// @throws py::stop_iteration behind the last chunk, and behind an error.
+  PyBars next() {
+    PyBars chunk{.bars = {}, .synthetic = synthetic_};
+    {
+      const py::gil_scoped_release release;
+      const std::scoped_lock lock(mutex_);
+      if (!at_end_) {
+        at_end_ = true;  // of an error, too
+        chunk.bars = reader_.next(chunk_bars_);
+        at_end_ = chunk.bars.empty();
+      }
+    }
+    if (chunk.bars.empty()) throw py::stop_iteration();
+    return chunk;
+  }
+
+  [[nodiscard]] std::vector<sentio::SkippedBars> skipped() {
+    const py::gil_scoped_release release;
+    const std::scoped_lock lock(mutex_);
+    return reader_.skipped();
+  }
+
+  [[nodiscard]] const nlohmann::json& synthetic() const { return synthetic_; }
+
+ private:
+  sentio::CsvReader reader_;
+  std::size_t chunk_bars_;
+  nlohmann::json synthetic_;
+  bool at_end_ = false;
+  std::mutex mutex_;
 };
 
 /// A builder that one thread uses at a time.
@@ -105,16 +146,32 @@ PyBars sliced(const PyBars& self, const py::slice& slice) {
   return slice_of;
 }
 
-py::list skipped_list(const PyBars& self) {
+py::list as_list(const std::vector<sentio::SkippedBars>& all) {
   py::list list;
-  for (const auto& skipped : self.skipped)
+  for (const auto& skipped : all)
     list.append(py::dict("kind"_a = skipped.kind, "count"_a = skipped.count, "first"_a = skipped.first));
   return list;
 }
 
-py::object synthetic_mark(const PyBars& self) {
-  if (self.synthetic.is_null()) return py::none();
-  return py::module_::import("json").attr("loads")(self.synthetic.dump());
+py::object as_object(const nlohmann::json& document) {
+  return py::module_::import("json").attr("loads")(document.dump());
+}
+
+py::tuple valid_bars(const Columns& columns, std::optional<std::int64_t> after) {
+  std::vector<sentio::BadBar> bad;
+  PyBars valid{sentio::valid_bars(columns.view(), after, bad)};
+  py::list list;
+  for (const auto& bar : bad)
+    list.append(py::dict("index"_a = bar.index, "kind"_a = kind_name(bar.fault), "what"_a = bar.what));
+  return py::make_tuple(std::move(valid), list);
+}
+
+py::array_t<std::int64_t> epoch_units_ns(const py::object& epochs) {
+  const auto numbers = whole_numbers(epochs, "epochs");
+  const auto values = as_span(numbers, "epochs");
+  py::array_t<std::int64_t> units(static_cast<py::ssize_t>(values.size()));
+  std::transform(values.begin(), values.end(), units.mutable_data(), sentio::epoch_unit_ns);
+  return units;
 }
 
 /// The array to fill: the caller's, which must fit exactly, or a fresh one.
@@ -281,8 +338,8 @@ PYBIND11_MODULE(sentio_features, module) {
       .def_property_readonly("low", [](const py::object& self) { return column_named(self, "low"); })
       .def_property_readonly("close", [](const py::object& self) { return column_named(self, "close"); })
       .def_property_readonly("volume", [](const py::object& self) { return column_named(self, "volume"); })
-      .def_property_readonly("skipped", &skipped_list)
-      .def_property_readonly("synthetic", &synthetic_mark)
+      .def_property_readonly("skipped", [](const PyBars& self) { return as_list(self.skipped); })
+      .def_property_readonly("synthetic", [](const PyBars& self) { return as_object(self.synthetic); })
       .def_property_readonly(
           "interval_s",
           [](const PyBars& self) { return static_cast<double>(sentio::median_interval_ns(self.bars.time_ns)) / 1e9; })
@@ -299,6 +356,34 @@ PYBIND11_MODULE(sentio_features, module) {
         return PyBars{std::move(read.bars), std::move(read.skipped), std::move(read.synthetic)};
       },
       "path"_a, "on_bad_bar"_a = "refuse");
+
+  py::class_<PyCsvChunks>(module, "CsvChunks", "The bars of a CSV file in pieces.")
+      .def("__iter__", [](const py::object& self) { return self; })
+      .def("__next__", &PyCsvChunks::next)
+      .def_property_readonly("skipped", [](PyCsvChunks& self) { return as_list(self.skipped()); })
+      .def_property_readonly("synthetic", [](const PyCsvChunks& self) { return as_object(self.synthetic()); });
+
+  module.def(
+      "iter_csv",
+      [](const std::filesystem::path& path, std::int64_t chunk_bars, const std::string& on_bad_bar) {
+        if (chunk_bars < 1)
+          throw std::invalid_argument("chunk_bars must be at least 1, found " + std::to_string(chunk_bars));
+        return std::make_unique<PyCsvChunks>(path, static_cast<std::size_t>(chunk_bars), on_bad_bar_of(on_bad_bar));
+      },
+      "path"_a, "chunk_bars"_a = std::int64_t{65'536}, "on_bad_bar"_a = "refuse");
+
+  module.def(
+      "valid_bars",
+      [](const py::object& ts, const py::object& open, const py::object& high, const py::object& low,
+         const py::object& close, const py::object& volume,
+         std::optional<std::int64_t> after) { return valid_bars(Columns(ts, open, high, low, close, volume), after); },
+      "ts"_a, "open"_a, "high"_a, "low"_a, "close"_a, "volume"_a, "after"_a = py::none());
+
+  module.def(
+      "synthetic_mark", [](const std::filesystem::path& path) { return as_object(sentio::synthetic_mark(path)); },
+      "path"_a);
+  module.def("bar_column", &sentio::bar_column, "name"_a);
+  module.def("epoch_units_ns", &epoch_units_ns, "epochs"_a);
 
   py::class_<FeatureSpec>(module, "FeatureSpec", "A list of features, checked and ready to be computed.")
       .def_static("load", &FeatureSpec::load, "path"_a)

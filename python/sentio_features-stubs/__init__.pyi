@@ -76,6 +76,77 @@ def read_csv(path: str | PathLike[str], on_bad_bar: Literal["refuse", "skip"] = 
         InputError: "file:line:column: what is wrong, what was found".
     """
 
+class CsvChunks:
+    """The bars of a CSV file in pieces; an iterator, which ends behind an error. Threads take turns."""
+
+    def __iter__(self) -> CsvChunks: ...
+    def __next__(self) -> Bars:
+        """The next bars, with the mark of generated ones; what was skipped is told by the iterator alone.
+
+        Raises:
+            InputError: as `read_csv`.
+        """
+
+    @property
+    def skipped(self) -> list[SkippedBars]:
+        """What was dropped so far."""
+
+    @property
+    def synthetic(self) -> dict[str, Any] | None:
+        """As that of `Bars`."""
+
+def iter_csv(
+    path: str | PathLike[str], chunk_bars: int = 65_536, on_bad_bar: Literal["refuse", "skip"] = "refuse"
+) -> CsvChunks:
+    """The bars that `read_csv` reads, `chunk_bars` at a time, in memory that does not grow with the file.
+
+    Raises:
+        InputError: the file cannot be read or lacks a column; its lines are looked at later.
+        ValueError: `chunk_bars` is below 1.
+    """
+
+class BadBar(TypedDict):
+    """A bar that was left out."""
+
+    index: int
+    kind: str
+    """What is wrong, the same for all that have it: "high below open or close"."""
+    what: str
+    """What is wrong and what was found."""
+
+def valid_bars(
+    ts: ArrayLike,
+    open: ArrayLike,
+    high: ArrayLike,
+    low: ArrayLike,
+    close: ArrayLike,
+    volume: ArrayLike,
+    after: int | None = None,
+) -> tuple[Bars, list[BadBar]]:
+    """The bars that are valid, each later than the one kept before it, and those that are not, in order.
+
+    Args:
+        ts: as the columns of `Bars`, shape [n] each.
+        after: the time that the first must be later than.
+
+    Raises:
+        TypeError: as `Bars`.
+        ValueError: the columns differ in length.
+    """
+
+def synthetic_mark(path: str | PathLike[str]) -> dict[str, Any] | None:
+    """What `<path>.synthetic.json` says of generated bars; None where there is no such file.
+
+    Raises:
+        InputError: it is not a JSON object.
+    """
+
+def bar_column(name: str) -> Literal["ts", "open", "high", "low", "close", "volume"] | None:
+    """The column that a header means by `name`, in any case and by its aliases."""
+
+def epoch_units_ns(epochs: ArrayLike) -> NDArray[np.int64]:
+    """Nanoseconds of the unit that each epoch number is counted in, told by its size, shape [n]."""
+
 class FeatureSpec:
     """A list of features, checked and ready to be computed."""
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 using namespace sentio;
 
@@ -70,4 +71,18 @@ TEST_CASE("the median interval is the upper one of two") {
   constexpr auto kLargest = std::numeric_limits<std::int64_t>::max();
   const std::int64_t furthest[] = {-kLargest, kLargest};
   CHECK(median_interval_ns(furthest) == kLargest);
+}
+
+TEST_CASE("bad bars are sorted out, and the good ones follow one another") {
+  const Bars given{{9, 10, 11, 12, 11, 13},        {2.0, 2.0, -1.0, 2.0, 2.0, 2.0}, {4.0, 4.0, 4.0, 4.0, 4.0, 4.0},
+                   {1.0, 1.0, 1.0, 1.0, 1.0, 1.0}, {3.0, 3.0, 3.0, 3.0, 3.0, 3.0},  {5.0, 5.0, 5.0, 5.0, 5.0, 5.0}};
+  std::vector<BadBar> bad;
+  CHECK(valid_bars(given.view(), 9, bad).time_ns == std::vector<std::int64_t>{10, 12, 13});
+  REQUIRE(bad.size() == 3);
+  CHECK((bad[0].index == 0 && bad[0].fault == BarFault::time_not_later));
+  CHECK((bad[1].index == 2 && bad[1].what == "open -1 is not above 0"));
+  CHECK((bad[2].index == 4 && bad[2].fault == BarFault::time_not_later));
+  bad.clear();
+  CHECK(valid_bars(given.view().subview(0, 2), std::nullopt, bad).size() == 2);
+  CHECK(bad.empty());
 }

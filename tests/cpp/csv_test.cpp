@@ -85,6 +85,25 @@ TEST_CASE("what is said of a skipped bar is one printable line") {
   CHECK(read_bars.skipped[0].first.ends_with(":3:3: open is not a number: '?[2J?'"));
 }
 
+TEST_CASE("pieces of a file are the file, whatever their size") {
+  const TemporaryFile file(kHeader + "0,1,2,0.5,1.5,10\n1,1,2x,0.5,1.5,10\n\n2,1,2,0.5,1.5,10\n1,1,2,0.5,1.5,10\n\n");
+  const CsvBars all = read_csv(file.path(), OnBadBar::skip);
+  for (std::size_t size = 1; size <= 3; ++size) {
+    CsvReader reader(file.path(), OnBadBar::skip);
+    std::vector<std::int64_t> times;
+    for (Bars piece = reader.next(size); !piece.empty(); piece = reader.next(size)) {
+      CHECK(piece.size() <= size);
+      times.insert(times.end(), piece.time_ns.begin(), piece.time_ns.end());
+    }
+    CHECK(times == all.bars.time_ns);
+    REQUIRE(reader.skipped().size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(reader.skipped()[i].count == all.skipped[i].count);
+      CHECK(reader.skipped()[i].first == all.skipped[i].first);
+    }
+  }
+}
+
 TEST_CASE("a file that has no bars is refused") {
   CHECK(complaint("") == ": is empty");
   CHECK(complaint(kHeader) == ": has no valid bars");

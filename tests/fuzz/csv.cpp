@@ -96,6 +96,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto again = read(written(bars), OnBadBar::refuse);
   promise(again && same(again->bars, bars), "bars that are written are read back the same");
+
+  // The scratch file now holds what was written: pieces of it are the whole, too.
+  CsvReader reader(scratch());
+  const std::size_t most = 1 + text.size() % 3;
+  std::size_t begin = 0;
+  for (Bars piece = reader.next(most); !piece.empty(); piece = reader.next(most)) {
+    promise(begin + piece.size() <= bars.size(), "pieces are no more than the whole");
+    for (std::size_t i = 0; i < piece.size(); ++i) promise(piece[i] == bars[begin + i], "pieces are the whole");
+    begin += piece.size();
+  }
+  promise(begin == bars.size(), "pieces are no less than the whole");
   ++fuzz::reached();
   return 0;
 }

@@ -5,6 +5,7 @@ import gzip
 import itertools
 import math
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from market_bars import MINUTE_NS, REAL_BARS, market, real_bars
-from sentio_features import Bars, InputError, read_csv
+from sentio_features import Bars, InputError, iter_csv, read_csv
 
 HEADER = "ts,open,high,low,close,volume"
 FIRST = 1_704_205_800_000_000_000  # 2024-01-02T14:30:00Z
@@ -422,6 +423,91 @@ def test_nothing_is_left_when_every_bar_is_dropped() -> None:
         InputError, match=r"^bars\.csv: has no valid bars; first bad one: bars\.csv:2:24: volume -10 is"
     ):
         read_csv("bars.csv", on_bad_bar="skip")
+
+
+# --- a piece at a time ---
+
+Outcome = tuple[list[list[float]], object] | str
+
+
+def whole(path: str, policy: Any) -> Outcome:
+    """The columns and what was skipped, or the complaint."""
+    try:
+        bars = read_csv(path, on_bad_bar=policy)
+    except InputError as error:
+        return str(error)
+    return [bars[name].tolist() for name in ("ts", *NAMES)], bars.skipped  # type: ignore[call-overload]
+
+
+def in_pieces(path: str, policy: Any, chunk_bars: int) -> Outcome:
+    columns: list[list[float]] = [[] for _ in range(6)]
+    try:
+        chunks = iter_csv(path, chunk_bars=chunk_bars, on_bad_bar=policy)
+        for chunk in chunks:
+            assert 1 <= len(chunk) <= chunk_bars
+            for name, column in zip(("ts", *NAMES), columns, strict=True):
+                column.extend(chunk[name].tolist())  # type: ignore[call-overload]
+    except InputError as error:
+        return str(error)
+    return columns, chunks.skipped
+
+
+LINES = st.sampled_from(
+    [
+        "{},1,2,0.5,1.5,10",
+        "{},1,2,0.5,1.5,10",
+        "{},1,2,0.5,1.5,10",
+        "{}000,1,2,0.5,1.5,10",  # another unit
+        "{},1,2,0.5,1.5,-1",
+        "{},1,2,0.5,1.5",
+        "0,1,2,0.5,1.5,10",  # back in time
+        "never,1,2,0.5,1.5,10",
+        "",
+    ]
+)
+
+
+@given(lines=st.lists(LINES, max_size=12), chunk_bars=st.integers(1, 13), policy=st.sampled_from(["refuse", "skip"]))
+def test_pieces_of_a_file_are_the_file_whatever_their_size(lines: list[str], chunk_bars: int, policy: str) -> None:
+    path = written("\n".join([HEADER, *(line.format(1_704_205_800 + i) for i, line in enumerate(lines))]))
+    assert in_pieces(path, policy, chunk_bars) == whole(path, policy)
+
+
+def test_pieces_of_a_long_file_are_the_file() -> None:
+    bars = market(3, 3000)
+    path = written(gzip.compress(csv_of(bars).encode()))
+    expected = [bars[name].tolist() for name in ("ts", *NAMES)], []  # type: ignore[call-overload]
+    for chunk_bars in (1, 999, 3000, 10**9):
+        assert in_pieces(path, "refuse", chunk_bars) == expected
+
+
+def test_pieces_bear_the_mark_of_generated_bars() -> None:
+    Path("bars.csv.synthetic.json").write_text('{"generator": "by hand"}')
+    chunks = iter_csv(written(PLAIN), chunk_bars=1)
+    assert chunks.synthetic == {"generator": "by hand"}
+    assert [chunk.synthetic for chunk in chunks] == [{"generator": "by hand"}] * 2
+
+
+def test_pieces_end_behind_an_error() -> None:
+    chunks = iter_csv(written(PLAIN + "2024-01-02T14:32:00Z,x,2,0.5,1.5,10\n" + PLAIN[-40:]), chunk_bars=1)
+    assert [len(next(chunks)), len(next(chunks))] == [1, 1]
+    with pytest.raises(InputError, match=r"^bars\.csv:4:22: open is not a number: 'x'$"):
+        next(chunks)
+    assert list(chunks) == []
+
+
+def test_a_header_is_complained_of_before_the_first_piece() -> None:
+    with pytest.raises(InputError, match="the header has no column ts"):
+        iter_csv(written("a,b\n"))
+    with pytest.raises(ValueError, match=r"^chunk_bars must be at least 1, found 0$"):
+        iter_csv(written(PLAIN), chunk_bars=0)
+
+
+def test_threads_that_share_pieces_each_get_their_own() -> None:
+    chunks = iter_csv(written(csv_of(market(4, 20_000))), chunk_bars=100)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: [int(chunk.ts[0]) for chunk in chunks], range(4)))
+    assert sorted(itertools.chain(*found)) == market(4, 20_000).ts[::100].tolist()
 
 
 # --- numbers and times as Python writes them ---
