@@ -1,18 +1,23 @@
 """Bars as the trainer needs them: read, hashed by content, and known to be real or synthetic."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sentio_features import Bars, InputError, read_csv
+from sentio_features import Bars, InputError, iter_csv, read_csv
 
 from sentio_trainer.errors import DataError
 from sentio_trainer.files import sha256_file
+from sentio_trainer.parquet import ParquetChunks, is_parquet
 from sentio_trainer.paths import shown_path
+
+if TYPE_CHECKING:
+    from sentio_features import SkippedBars  # a type of the stub, not of the module
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -31,6 +36,62 @@ class BarsFile:
     file_hash: str
     content_hash: str
     synthetic: dict[str, Any] | None  # the sidecar of a generated market; None for recorded bars
+
+
+class BarChunks(Protocol):
+    """The bars of a file in pieces, in order; raises InputError at the first bad one unless they are skipped."""
+
+    def __iter__(self) -> Iterator[Bars]: ...
+
+    @property
+    def skipped(self) -> "list[SkippedBars]":
+        """Bad bars that were left out so far."""
+
+
+def iter_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"], chunk_bars: int) -> BarChunks:
+    """The bars of a CSV, CSV.gz or Parquet file, told apart by content, at most `chunk_bars` at a time.
+
+    Raises:
+        DataError: the file is absent, or is Parquet and pyarrow is missing.
+        InputError: it lacks a column.
+    """
+    require_file(path)
+    if is_parquet(path):
+        return ParquetChunks(path, on_bad_bar=on_bad_bar, chunk_bars=chunk_bars)
+    return iter_csv(path, chunk_bars=chunk_bars, on_bad_bar=on_bad_bar)
+
+
+def count_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"], chunk_bars: int = 65_536) -> int:
+    """Reads a whole file, in little memory, and counts its good bars.
+
+    Raises:
+        DataError: the file is absent, or holds a bar that is not valid and `on_bad_bar` is "refuse", or too few bars.
+    """
+    try:
+        count = sum(len(chunk) for chunk in iter_bars(path, on_bad_bar=on_bad_bar, chunk_bars=chunk_bars))
+    except InputError as error:
+        raise DataError(str(error)) from error
+    require_enough(path, count)
+    return count
+
+
+def require_file(path: Path) -> None:
+    """Raises:
+    DataError: there is no such file.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{shown_path(path)}: no such bars file; give your own as data.bars_csv or data.files, or make a "
+            f"synthetic one: sentio data synth --out {shown_path(path)}"
+        )
+
+
+def require_enough(path: Path, count: int) -> None:
+    """Raises:
+    DataError: the bars are too few to have an interval.
+    """
+    if count < 2:
+        raise DataError(f"{shown_path(path)}: too few bars: at least 2 are needed, found {count}")
 
 
 def load_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"]) -> BarsFile:
