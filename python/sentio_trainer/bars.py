@@ -1,18 +1,15 @@
-"""Bars as the trainer needs them: read, hashed by content, and known to be real or synthetic."""
+"""Bars as the trainer reads them: CSV or Parquet, a piece at a time."""
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from sentio_features import Bars, InputError, iter_csv, read_csv
+from sentio_features import Bars, InputError, iter_csv
 
 from sentio_trainer.errors import DataError
-from sentio_trainer.files import sha256_file
 from sentio_trainer.parquet import ParquetChunks, is_parquet
 from sentio_trainer.paths import shown_path
 
@@ -23,19 +20,7 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
 
-COLUMNS: Final = ("open", "high", "low", "close", "volume")
 SYNTHETIC_SUFFIX = ".synthetic.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BarsFile:
-    """Bars and what an artifact must say about where they came from."""
-
-    path: Path
-    bars: Bars
-    file_hash: str
-    content_hash: str
-    synthetic: dict[str, Any] | None  # the sidecar of a generated market; None for recorded bars
 
 
 class BarChunks(Protocol):
@@ -92,41 +77,6 @@ def require_enough(path: Path, count: int) -> None:
     """
     if count < 2:
         raise DataError(f"{shown_path(path)}: too few bars: at least 2 are needed, found {count}")
-
-
-def load_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"]) -> BarsFile:
-    """Reads a bars file.
-
-    Raises:
-        DataError: the file is absent, or holds a bar that is not valid and `on_bad_bar` is "refuse".
-    """
-    if not path.is_file():
-        raise DataError(
-            f"{shown_path(path)}: no such bars file; give your own as data.bars_csv, or make a synthetic one: "
-            f"sentio data synth --out {shown_path(path)}"
-        )
-    try:
-        bars = read_csv(str(path), on_bad_bar=on_bad_bar)
-    except InputError as error:
-        raise DataError(str(error)) from error
-    if len(bars) < 2:
-        raise DataError(f"{shown_path(path)}: too few bars: at least 2 are needed, found {len(bars)}")
-    return BarsFile(
-        path=path,
-        bars=bars,
-        file_hash=sha256_file(path),
-        content_hash=bars_hash(bars),
-        synthetic=bars.synthetic,
-    )
-
-
-def bars_hash(bars: Bars) -> str:
-    """`sha256:` over the times and the five columns, whatever file they came from."""
-    digest = hashlib.sha256()
-    digest.update(np.ascontiguousarray(bars.ts).tobytes())
-    for column in COLUMNS:
-        digest.update(np.ascontiguousarray(bars[column]).tobytes())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def synthetic_mark(bars_path: Path) -> Path:

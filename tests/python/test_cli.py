@@ -60,7 +60,7 @@ CONFIG = ("--config", "configs/tfa.yaml")
         (
             ("train", *CONFIG, "--set", "data.bars_csv=no.csv"),
             3,
-            "no.csv: no such bars file; give your own as data.bars_csv, or make a synthetic one: "
+            "no.csv: no such bars file; give your own as data.bars_csv or data.files, or make a synthetic one: "
             "sentio data synth --out no.csv",
         ),
         (("train", *CONFIG, "--set", "features.spec=no.json"), 3, "no.json: no such feature spec (features.spec)"),

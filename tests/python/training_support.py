@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import yaml
-from sentio_features import Bars
+from sentio_features import Bars, FeatureSpec
 
 from sentio_trainer.config import LoadedConfig, given_by_flag, load_config
+from sentio_trainer.data_set import DataSet, open_data_set
 from sentio_trainer.market import MarketSpec, write_market
 
 MINUTE_NS = 60_000_000_000
@@ -111,3 +112,18 @@ def bars_of(close: npt.ArrayLike, *, open_: npt.ArrayLike | None = None, minutes
     at = np.arange(len(close)) if minutes is None else np.asarray(minutes)
     ts = 1_704_205_800_000_000_000 + at.astype(np.int64) * MINUTE_NS
     return Bars(ts, opens, np.maximum(opens, close), np.minimum(opens, close), close, np.ones_like(close))
+
+
+def write_bars(path: Path, bars: Bars) -> Path:
+    """The bars as a CSV file, every digit of them."""
+    columns = [bars[name].tolist() for name in ("ts", "open", "high", "low", "close", "volume")]  # type: ignore[call-overload]
+    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]
+    path.write_text("\n".join(["ts,open,high,low,close,volume", *lines]) + "\n")
+    return path
+
+
+def data_set_of(folder: Path, *series: Bars) -> DataSet:
+    """A data set of these symbols' bars and the features of FEATURE_SPEC."""
+    sources = {f"S{i}": write_bars(folder / f"S{i}.csv", bars) for i, bars in enumerate(series)}
+    spec = FeatureSpec.from_json(json.dumps(FEATURE_SPEC))
+    return open_data_set(sources, spec, on_bad_bar="refuse", cache_dir=folder / "cache", say=lambda _: None)
