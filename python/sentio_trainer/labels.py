@@ -4,15 +4,20 @@ A label of bar `t` is known to nobody at `t`; `end[t]` is the last bar that it m
 at, which is what a split purges by.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sentio_features import Bars
 
 from sentio_trainer.bars import Float64, Int64
-from sentio_trainer.data_set import DataSet
+from sentio_trainer.cache import CHUNK_ROWS, ColumnType, EntryWriter, cached
+from sentio_trainer.data_set import DataSet, Series
 from sentio_trainer.schema import LabelConfig
+
+# Changes when a label of equal bars would.
+_VERSION = "labels 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +33,16 @@ class Labels:
         return Labels(value=self.value[rows], forward_return=self.forward_return[rows], end=self.end[rows] - rows.start)
 
 
-def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int) -> Labels:
+def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int, interval_s: float | None = None) -> Labels:
     """Labels of every bar.
 
     Args:
         bars: n bars, oldest first.
         config: kind, horizon and the parameters of the kind.
         max_gap: labels whose window holds a hole of more than this many bar intervals are dropped (NaN).
+        interval_s: the usual distance of two bars, where `bars` are a part of many; that of `bars` if not given.
     """
-    crossings = gap_count(bars, max_gap=max_gap)
+    crossings = gap_count(bars, max_gap=max_gap, interval_s=interval_s)
     labels = _KINDS[config.kind](bars, config, crossings)
     known = np.isfinite(labels.value) & np.isfinite(labels.forward_return)
     known &= crossings[labels.end] == crossings
@@ -48,31 +54,78 @@ def make_labels(bars: Bars, config: LabelConfig, *, max_gap: int) -> Labels:
     )
 
 
-def label_set(data: DataSet, config: LabelConfig, *, max_gap: int) -> Labels:
-    """Labels of every row of a data set; `end` is a row number. No label reaches into another symbol."""
-    parts = [make_labels(data.bars(each.rows), config, max_gap=max_gap) for each in data.series]
-    return Labels(
-        value=np.concatenate([part.value for part in parts]),
-        forward_return=np.concatenate([part.forward_return for part in parts]),
-        end=np.concatenate([each.rows.start + part.end for each, part in zip(data.series, parts, strict=True)]),
-    )
+def label_set(data: DataSet, config: LabelConfig, *, max_gap: int, say: Callable[[str], None]) -> Labels:
+    """Labels of every row of a data set, memory-mapped; `end` is a row number. None reaches into another symbol.
+
+    They are kept beside the data set, and made a part at a time; `say` is told where they are.
+    """
+
+    def build(writer: EntryWriter) -> Mapping[str, Any]:
+        for part in _parts(data, config):
+            labels = make_labels(data.bars(part.around), config, max_gap=max_gap, interval_s=part.series.interval_s)
+            writer.append("value", labels.value[part.inner])
+            writer.append("forward_return", labels.forward_return[part.inner])
+            writer.append("end", labels.end[part.inner] + part.around.start)
+        return {}
+
+    settings = config.model_dump_json(exclude={"objective"})
+    identity = f"{_VERSION}\n{data.content_hash}\n{settings}\n{max_gap}"
+    number = ColumnType(dtype="<f8")
+    layout = {"value": number, "forward_return": number, "end": ColumnType(dtype="<i8")}
+    return Labels(**cached(data.folder.parent, identity, layout, build, what="labels", say=say).columns)
 
 
-def learned_labels(data: DataSet, labels: Labels, config: LabelConfig, *, max_gap: int) -> Float64:
-    """What the model learns, shape [n]: the label itself, or for a regression the return in units of volatility."""
+def learned_labels(
+    data: DataSet, labels: Labels, config: LabelConfig, *, max_gap: int, say: Callable[[str], None]
+) -> Float64:
+    """What the model learns, shape [n], memory-mapped: the label itself, or for a regression the return in units of
+    volatility. Kept as `label_set` keeps labels.
+    """
     if config.objective == "direction":
         return labels.value
-    return np.concatenate(
-        [scaled_return(data.bars(each.rows), labels.of(each.rows), config, max_gap=max_gap) for each in data.series]
-    )
+
+    def build(writer: EntryWriter) -> Mapping[str, Any]:
+        for part in _parts(data, config):
+            bars, near = data.bars(part.around), labels.of(part.around)
+            learned = scaled_return(bars, near, config, max_gap=max_gap, interval_s=part.series.interval_s)
+            writer.append("learned", learned[part.inner])
+        return {}
+
+    identity = f"{_VERSION}, learned\n{data.content_hash}\n{config.model_dump_json()}\n{max_gap}"
+    layout = {"learned": ColumnType(dtype="<f8")}
+    entry = cached(data.folder.parent, identity, layout, build, what="scaled labels", say=say)
+    return entry.columns["learned"]
 
 
-def gap_count(bars: Bars, *, max_gap: int) -> Int64:
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Some rows of a symbol, and the rows around them that their labels look at."""
+
+    series: Series
+    around: slice
+    inner: slice  # the rows themselves, counted from the first of `around`
+
+
+def _parts(data: DataSet, config: LabelConfig) -> Iterator[_Part]:
+    behind, ahead = config.volatility_window, config.horizon + 1
+    for series in data.series:
+        for rows in series.chunks(CHUNK_ROWS):
+            first, last = max(series.rows.start, rows.start - behind), min(series.rows.stop, rows.stop + ahead)
+            inner = slice(rows.start - first, rows.stop - first)
+            yield _Part(series=series, around=slice(first, last), inner=inner)
+
+
+def longest_gap_ns(interval_s: float, *, max_gap: int) -> int:
+    """Nanoseconds between two bars that still have no hole between them."""
+    return round(max_gap * interval_s * 1e9)
+
+
+def gap_count(bars: Bars, *, max_gap: int, interval_s: float | None = None) -> Int64:
     """Number of holes longer than `max_gap` bar intervals from the first bar up to each bar, shape [n].
 
     Two bars with one count have no such hole between them.
     """
-    limit_ns = round(max_gap * bars.interval_s * 1e9)
+    limit_ns = longest_gap_ns(bars.interval_s if interval_s is None else interval_s, max_gap=max_gap)
     holes = np.diff(bars.ts, prepend=bars.ts[:1]) > limit_ns
     return np.cumsum(holes, dtype=np.int64)
 
@@ -87,19 +140,24 @@ def trailing_volatility(bars: Bars, crossings: Int64, *, window: int) -> Float64
     inside[:1] = False
     squares = np.where(inside, np.diff(log_close, prepend=log_close[:1]) ** 2, 0.0)
     result = np.full(len(bars), np.nan)
-    if len(bars) > window:
-        # A sum per window, not a difference of running sums: the rounding of a crash would never leave those.
-        totals = np.lib.stride_tricks.sliding_window_view(squares, window).sum(axis=1)[1:]
-        counts = np.lib.stride_tricks.sliding_window_view(inside, window).sum(axis=1)[1:]
+    if (count := len(bars) - window) > 0:
+        # A sum per window, not a difference of running sums: the rounding of a crash would never leave those. Summed in
+        # one order, whatever bars lie around: a part of the bars gives the bits that all of them give.
+        totals, counts = np.zeros(count), np.zeros(count)
+        for ahead in range(1, window + 1):
+            totals += squares[ahead : ahead + count]
+            counts += inside[ahead : ahead + count]
         with np.errstate(invalid="ignore"):
             volatility = np.sqrt(totals / counts)
         result[window:] = np.where(volatility > 0.0, volatility, np.nan)
     return result
 
 
-def scaled_return(bars: Bars, labels: Labels, config: LabelConfig, *, max_gap: int) -> Float64:
+def scaled_return(
+    bars: Bars, labels: Labels, config: LabelConfig, *, max_gap: int, interval_s: float | None = None
+) -> Float64:
     """Forward return in units of the volatility expected over the horizon, shape [n]: what a regression learns."""
-    crossings = gap_count(bars, max_gap=max_gap)
+    crossings = gap_count(bars, max_gap=max_gap, interval_s=interval_s)
     volatility = trailing_volatility(bars, crossings, window=config.volatility_window)
     scaled: Float64 = labels.forward_return / (volatility * np.sqrt(config.horizon))
     return scaled

@@ -6,16 +6,19 @@ import numpy as np
 from sentio_features import FeatureSpec, InputError, in_regular_hours
 
 from sentio_trainer.bars import Bool, Float64, iso_time
+from sentio_trainer.cache import CHUNK_ROWS
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet, open_data_set
 from sentio_trainer.errors import DataError
 from sentio_trainer.forecast import first_forecast
-from sentio_trainer.labels import Labels, gap_count, label_set, learned_labels
+from sentio_trainer.labels import Labels, label_set, learned_labels, longest_gap_ns
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.rows import RowSet
 from sentio_trainer.schema import SplitConfig
 from sentio_trainer.splits import Split, purged_split
+
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +50,13 @@ def load_samples(loaded: LoadedConfig, report: Report) -> Samples:
         say=report.say,
     )
     _tell(data, report)
-    labels = label_set(data, config.label, max_gap=config.data.max_gap)
-    learned = learned_labels(data, labels, config.label, max_gap=config.data.max_gap)
+    labels = label_set(data, config.label, max_gap=config.data.max_gap, say=report.say)
+    learned = learned_labels(data, labels, config.label, max_gap=config.data.max_gap, say=report.say)
     window = config.model.window
     eligible = np.isfinite(labels.value) & np.isfinite(learned)
     eligible &= whole_windows(data, window=window, max_gap=config.data.max_gap)
     if config.data.hours == "regular":
-        eligible &= in_regular_hours(data.time_ns, config.data.calendar)
+        eligible &= regular_hours(data, config.data.calendar)
     return Samples(data=data, labels=labels, learned=learned, eligible=eligible, window=window)
 
 
@@ -74,15 +77,30 @@ def whole_windows(data: DataSet, *, window: int, max_gap: int) -> Bool:
     """Whether the window that ends with a row holds its symbol's own settled features and no long hole, shape [n]."""
     whole = np.zeros(len(data), dtype=np.bool_)
     for series in data.series:
-        first = series.rows.start + first_forecast(data, window=window)
-        if first >= series.rows.stop:
-            continue
-        crossings = gap_count(data.bars(series.rows), max_gap=max_gap)
-        begin = first - series.rows.start
-        whole[first : series.rows.stop] = (
-            crossings[begin:] == crossings[begin - window + 1 : len(crossings) - window + 1]
-        )
+        limit_ns = longest_gap_ns(series.interval_s, max_gap=max_gap)
+        earliest = series.rows.start + first_forecast(data, window=1)  # row that a window may begin with
+        for rows in series.chunks():
+            numbers = np.arange(rows.start, rows.stop)
+            before = data.time_ns[max(rows.start - 1, series.rows.start)]
+            holes = np.diff(data.time_ns[rows], prepend=before) > limit_ns
+            begins = np.maximum(np.where(holes, numbers, 0), earliest)
+            np.maximum.accumulate(begins, out=begins)
+            whole[rows] = numbers - begins >= window - 1
+            earliest = int(begins[-1])
     return whole
+
+
+def regular_hours(data: DataSet, calendar: str) -> Bool:
+    """Whether each row's bar opens within regular hours, shape [n]; true throughout for bars a day or more apart."""
+    inside = np.ones(len(data), dtype=np.bool_)
+    for series in data.series:
+        if series.interval_s >= _DAY_S:
+            continue
+        for rows in series.chunks(CHUNK_ROWS):
+            # Never a few bars alone, whose distances would be taken for those of daily bars.
+            whole = slice(max(series.rows.start, rows.stop - CHUNK_ROWS), rows.stop)
+            inside[whole] = in_regular_hours(data.time_ns[whole], calendar)
+    return inside
 
 
 def load_spec(loaded: LoadedConfig) -> FeatureSpec:

@@ -1,14 +1,27 @@
 """Labels: values by hand, and the laws that every kind obeys."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_support import bars_of
+from sentio_features import Bars
+from training_support import bars_of, data_set_of
 
-from sentio_trainer.labels import _KINDS, gap_count, make_labels, scaled_return, trailing_volatility
+from sentio_trainer import labels as labels_module
+from sentio_trainer.labels import (
+    _KINDS,
+    Labels,
+    gap_count,
+    label_set,
+    learned_labels,
+    make_labels,
+    scaled_return,
+    trailing_volatility,
+)
 from sentio_trainer.schema import LabelConfig
 
 KINDS = sorted(_KINDS)
@@ -123,3 +136,112 @@ def test_a_label_is_known_exactly_where_it_looks_ahead(kind: str) -> None:
 def test_bars_fewer_than_the_horizon_have_no_labels(kind: str) -> None:
     labels = make_labels(bars_of([1.0, 2.0, 3.0]), label(kind, horizon=10), max_gap=NO_GAPS)
     assert np.isnan(labels.value).all()
+
+
+# --- labels of a data set, a part at a time ---
+
+
+def restless(seed: int, n: int) -> Bars:
+    """Bars with nights among them."""
+    rng = np.random.default_rng(seed)
+    minutes = np.cumsum(rng.choice([1, 2, 4, 60], n, p=[0.8, 0.1, 0.07, 0.03]))
+    open_, close = 100.0 * np.exp(0.01 * np.cumsum(rng.standard_normal((2, n)), axis=1))
+    return bars_of(close, open_=open_, minutes=minutes)
+
+
+def same(one: Any, other: Any) -> bool:
+    """To the bit; a NaN equals itself."""
+    return bool(np.array_equal(np.asarray(one).view(np.int64), np.asarray(other).view(np.int64)))
+
+
+CHUNKS = [1, 7, 50, 150, 151, 10_000]
+
+
+@pytest.mark.parametrize("chunk_rows", CHUNKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_made_in_parts_are_those_of_each_symbol_alone(
+    kind: str, chunk_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels_module, "CHUNK_ROWS", chunk_rows)
+    series = [restless(1, 300), restless(2, 2), restless(3, 151)]
+    data = data_set_of(tmp_path, *series)
+    config = label(kind, horizon=5, volatility_window=20)
+    found = label_set(data, config, max_gap=3, say=lambda _: None)
+    known = 0
+    for each, bars in zip(data.series, series, strict=True):
+        expected = make_labels(bars, config, max_gap=3)
+        assert same(found.value[each.rows], expected.value)
+        assert same(found.forward_return[each.rows], expected.forward_return)
+        assert same(found.end[each.rows], expected.end + each.rows.start)
+        known += np.count_nonzero(np.isfinite(expected.value))
+    assert 0.3 * len(data) < known < 0.9 * len(data)
+
+
+@pytest.mark.parametrize("chunk_rows", CHUNKS)
+def test_scaled_returns_made_in_parts_are_those_of_each_symbol_alone(
+    chunk_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels_module, "CHUNK_ROWS", chunk_rows)
+    series = [restless(1, 300), restless(3, 151)]
+    data = data_set_of(tmp_path, *series)
+    config = label("open_to_open", horizon=3, volatility_window=60, objective="regression")
+    labels = label_set(data, config, max_gap=3, say=lambda _: None)
+    found = learned_labels(data, labels, config, max_gap=3, say=lambda _: None)
+    for each, bars in zip(data.series, series, strict=True):
+        expected = scaled_return(bars, make_labels(bars, config, max_gap=3), config, max_gap=3)
+        assert same(found[each.rows], expected)
+    plain = label("open_to_open", horizon=3, volatility_window=60)
+    assert learned_labels(data, labels, plain, max_gap=3, say=lambda _: None) is labels.value
+
+
+def test_labels_are_made_once_for_what_they_depend_on(tmp_path: Path) -> None:
+    data = data_set_of(tmp_path, restless(1, 300))
+    said: list[str] = []
+
+    def made(config: Any, max_gap: int = 5) -> str:
+        labels = label_set(data, config, max_gap=max_gap, say=said.append)
+        assert isinstance(labels.value, np.memmap)
+        assert not labels.value.flags.writeable
+        return said[-1].split(" the cache")[0]
+
+    assert made(label("logret_fwd")) == "labels built into"
+    assert made(label("logret_fwd")) == "labels from"
+    assert made(label("logret_fwd", objective="regression")) == "labels from"  # another way to learn the same
+    assert made(label("logret_fwd"), max_gap=6) == "labels built into"
+    assert made(label("logret_fwd", horizon=2)) == "labels built into"
+    assert made(label("triple_barrier")) == "labels built into"
+    assert made(label("triple_barrier", volatility_window=30)) == "labels built into"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_up_to_a_border_do_not_change_with_the_future(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Look-ahead: everything is built twice, the second time with other bars behind the border."""
+    monkeypatch.setattr(labels_module, "CHUNK_ROWS", 64)
+    border, config = 200, label(kind, horizon=4, volatility_window=20)
+    times = np.arange(300)
+
+    def built(folder: Path, future: int) -> tuple[Any, Labels, Any]:
+        rng = np.random.default_rng(5)
+        steps = rng.standard_normal((2, 300))
+        steps[:, border:] = np.random.default_rng(future).standard_normal((2, 300 - border))
+        open_, close = 100.0 * np.exp(0.01 * np.cumsum(steps, axis=1))
+        folder.mkdir()
+        data = data_set_of(folder, bars_of(close, open_=open_, minutes=times), restless(1, 50))
+        labels = label_set(data, config, max_gap=3, say=lambda _: None)
+        return data.x, labels, learned_labels(data, labels, config, max_gap=3, say=lambda _: None)
+
+    (x, labels, learned), (other_x, others, other_learned) = built(tmp_path / "a", 6), built(tmp_path / "b", 7)
+    assert np.array_equal(x[:border].view(np.int32), other_x[:border].view(np.int32))
+    assert not np.array_equal(x[border:300], other_x[border:300])
+    settled = np.flatnonzero((labels.end < border) & np.isfinite(labels.value))
+    assert len(settled) > border - 30 - 4
+    for one, other in (
+        (labels.value, others.value),
+        (labels.forward_return, others.forward_return),
+        (learned, other_learned),
+    ):
+        assert same(one[settled], other[settled])
+        assert same(one[300:], other[300:])  # the other symbol's
+    assert same(labels.end, others.end)

@@ -1,15 +1,18 @@
 """What training sees of the bars: several symbols in one matrix, and windows that no night cuts."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sentio_features import FeatureBuilder, read_csv
-from training_support import make_project, write_market_beside
+from sentio_features import FeatureBuilder, in_regular_hours, read_csv
+from training_support import bars_of, data_set_of, make_project, write_market_beside
 
+from sentio_trainer import samples
+from sentio_trainer.data_set import Series
 from sentio_trainer.errors import DataError
 from sentio_trainer.report import Silence
-from sentio_trainer.samples import load_samples
+from sentio_trainer.samples import load_samples, regular_hours, whole_windows
 
 
 def test_each_symbol_has_its_own_features_and_labels(tmp_path: Path) -> None:
@@ -51,3 +54,41 @@ def test_symbols_with_bars_of_different_intervals_are_refused(tmp_path: Path) ->
     loaded = project.load(data__symbol=None, data__bars_csv=None, data__files={"A": "bars.csv", "B": "slow.csv"})
     with pytest.raises(DataError, match="bars of 300 s, but those of A are of 60 s"):
         load_samples(loaded, Silence())
+
+
+def test_windows_and_hours_are_the_same_however_many_rows_are_looked_at_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(tmp_path, days=3)
+    write_market_beside(project, "other.csv", days=2, seed=9)
+    config = {"data__symbol": None, "data__bars_csv": None, "data__files": {"A": "bars.csv", "B": "other.csv"}}
+    data = load_samples(project.load(**config), Silence()).data
+    first = max(data.spec.emit_from, data.spec.warmup)
+    for window in (1, 2, 40):
+        expected = np.zeros(len(data), dtype=bool)
+        for series in data.series:
+            time_ns = data.time_ns[series.rows]
+            for row in range(first + window - 1, len(series)):
+                inside = time_ns[row - window + 1 : row + 1]
+                expected[series.rows.start + row] = (np.diff(inside) <= 5 * 60_000_000_000).all()
+        for chunk in (1, 100, 390, 10_000):
+            monkeypatch.setattr(Series, "chunks", functools.partialmethod(Series.chunks, chunk))
+            np.testing.assert_array_equal(whole_windows(data, window=window, max_gap=5), expected)
+            monkeypatch.undo()
+    for calendar in ("us_equity", "utc_day"):
+        parts = [in_regular_hours(data.time_ns[series.rows], calendar) for series in data.series]
+        for chunk in (100, 390, 10_000):
+            monkeypatch.setattr(samples, "CHUNK_ROWS", chunk)
+            np.testing.assert_array_equal(regular_hours(data, calendar), np.concatenate(parts))
+
+
+def test_daily_bars_are_inside_regular_hours(tmp_path: Path) -> None:
+    days = np.arange(100) * 24 * 60
+    assert regular_hours(data_set_of(tmp_path, bars_of(np.ones(100), minutes=days)), "us_equity").all()
+
+
+def test_two_bars_days_apart_do_not_make_minute_bars_daily(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(samples, "CHUNK_ROWS", 49)
+    night = 12 * 60 + np.arange(51)
+    night[-1] += 3 * 24 * 60
+    assert not regular_hours(data_set_of(tmp_path, bars_of(np.ones(51), minutes=night)), "us_equity").any()
