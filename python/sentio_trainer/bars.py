@@ -1,6 +1,7 @@
 """Bars as the trainer reads them: CSV or Parquet, a piece at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -46,18 +47,30 @@ def iter_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"], chunk_bars: 
     return iter_csv(path, chunk_bars=chunk_bars, on_bad_bar=on_bad_bar)
 
 
-def count_bars(path: Path, *, on_bad_bar: Literal["refuse", "skip"], chunk_bars: int = 65_536) -> int:
-    """Reads a whole file, in little memory, and counts its good bars.
+@dataclass(frozen=True, kw_only=True)
+class BarsFound:
+    """What a file holds."""
+
+    count: int  # of good bars
+    first_ns: int  # open times of the first and the last of them
+    last_ns: int
+
+
+def read_through(path: Path, *, on_bad_bar: Literal["refuse", "skip"], chunk_bars: int = 65_536) -> BarsFound:
+    """Reads a whole file, in little memory.
 
     Raises:
         DataError: the file is absent, or holds a bar that is not valid and `on_bad_bar` is "refuse", or too few bars.
     """
+    count, ends = 0, [0, 0]
     try:
-        count = sum(len(chunk) for chunk in iter_bars(path, on_bad_bar=on_bad_bar, chunk_bars=chunk_bars))
+        for chunk in iter_bars(path, on_bad_bar=on_bad_bar, chunk_bars=chunk_bars):
+            ends = [ends[0] if count else int(chunk.ts[0]), int(chunk.ts[-1])]
+            count += len(chunk)
     except InputError as error:
         raise DataError(str(error)) from error
     require_enough(path, count)
-    return count
+    return BarsFound(count=count, first_ns=ends[0], last_ns=ends[1])
 
 
 def require_file(path: Path) -> None:

@@ -1,7 +1,8 @@
 """Whether a configuration can be trained here: all that a training would stumble over before its first step."""
 
-from sentio_trainer.bars import iso_time, load_bars
+from sentio_trainer.bars import iso_time, read_through
 from sentio_trainer.config import LoadedConfig
+from sentio_trainer.data_set import check_cached
 from sentio_trainer.device import pick_device, pick_dtype
 from sentio_trainer.errors import DataError
 from sentio_trainer.paths import shown_path
@@ -33,10 +34,14 @@ def check_config(loaded: LoadedConfig) -> list[str]:
     ]
     # The first sample ends its window after the warm-up, and its label the horizon later.
     needed = max(spec.emit_from, spec.warmup) + config.model.window + config.label.horizon
-    for symbol, path in config.data.sources.items():
-        bars = load_bars(loaded.path(path), on_bad_bar=config.data.on_bad_bar).bars
-        if len(bars) < needed:
-            raise DataError(f"{shown_path(loaded.path(path))}: {len(bars)} bars, and the first sample needs {needed}")
-        times = f"from {iso_time(bars.ts[0])} to {iso_time(bars.ts[-1])}"
-        lines.append(f"{symbol}: {len(bars):,} bars of {bars.interval_s:g} s {times}, {path}")
+    files = {symbol: loaded.path(path) for symbol, path in config.data.sources.items()}
+    on_bad_bar = config.data.on_bad_bar
+    for symbol, path in files.items():
+        found = read_through(path, on_bad_bar=on_bad_bar)
+        if found.count < needed:
+            raise DataError(f"{shown_path(path)}: {found.count} bars, and the first sample needs {needed}")
+        times = f"from {iso_time(found.first_ns)} to {iso_time(found.last_ns)}"
+        lines.append(f"{symbol}: {found.count:,} bars {times}, {config.data.sources[symbol]}")
+    cache_dir = loaded.path(config.data.cache_dir)
+    check_cached(files, spec, on_bad_bar=on_bad_bar, cache_dir=cache_dir, say=lines.append)
     return lines

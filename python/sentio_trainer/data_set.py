@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from sentio_features import ENGINE_VERSION, Bars, FeatureBuilder, FeatureSpec, InputError, synthetic_mark
 
-from sentio_trainer.bars import Float64, Int64, count_bars, iter_bars, require_enough, require_file
+from sentio_trainer.bars import Float64, Int64, iter_bars, require_enough, require_file
 from sentio_trainer.cache import CHUNK_ROWS, ColumnType, Entry, EntryWriter, Float32, Layout, cached, check_whole
 from sentio_trainer.errors import DataError
 from sentio_trainer.paths import shown_path
@@ -120,25 +120,21 @@ def open_data_set(
     return _as_data_set(entry, identity, found, spec)
 
 
-def check_sources(
+def check_cached(
     sources: Mapping[str, Path],
     spec: FeatureSpec,
     *,
     on_bad_bar: Literal["refuse", "skip"],
     cache_dir: Path,
     say: Callable[[str], None],
-) -> int:
-    """Reads all bars, and every byte that the cache holds of them and their features.
-
-    Returns:
-        The number of good bars.
+) -> None:
+    """Reads every byte that the cache holds of these bars and their features, and drops what is damaged.
 
     Raises:
-        DataError: a file is absent or wrong.
+        DataError: a file is absent.
     """
     found = {symbol: _look_at(path, cache_dir) for symbol, path in sources.items()}
     check_whole(cache_dir, _identity(found, spec, on_bad_bar), _layout(spec), say=say)
-    return sum(count_bars(path, on_bad_bar=on_bad_bar) for path in sources.values())
 
 
 def _look_at(path: Path, cache_dir: Path) -> Source:

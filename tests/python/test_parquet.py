@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from market_bars import market
 from sentio_features import InputError, read_csv
 
-from sentio_trainer.bars import count_bars, iter_bars
+from sentio_trainer.bars import iter_bars, read_through
 from sentio_trainer.errors import DataError
 from sentio_trainer.parquet import COLUMNS, ParquetChunks
 
@@ -48,7 +48,7 @@ def test_bars_are_read_in_pieces_across_row_groups(tmp_path: Path, chunk_bars: i
     bars = market(1, 700)
     path = written(tmp_path, {name: bars[name] for name in COLUMNS}, row_group_size=300)
     assert columns_of(path, chunk_bars=chunk_bars) == [bars[name].tolist() for name in COLUMNS]
-    assert count_bars(path, on_bad_bar="refuse", chunk_bars=chunk_bars) == 700
+    assert read_through(path, on_bad_bar="refuse", chunk_bars=chunk_bars).count == 700
 
 
 @pytest.mark.parametrize(
