@@ -17,6 +17,8 @@ from sentio_trainer.yaml_reader import parse_scalar, read_entries
 
 DEFAULT_ORIGIN = "default"
 _ENVIRONMENT_PREFIX = "SENTIO_"
+# Two keys that together say what data.files says of several symbols.
+_ONE_SYMBOL = ("data.symbol", "data.bars_csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +97,9 @@ def load_config(path: Path, *, overrides: Sequence[Given] = (), environment: Map
         ConfigError: one line, with the place of the first thing that is wrong.
     """
     root = project_root(path)
-    given = _from_file(path)
-    given.update((item.key, item) for item in _from_environment(environment))
-    given.update((item.key, item) for item in overrides)
+    given: dict[str, Given] = {}
+    for layer in (_from_file(path).values(), _from_environment(environment), overrides):
+        _lay_over(given, {item.key: item for item in layer})
 
     document: dict[str, Any] = {}
     for item in given.values():
@@ -115,6 +117,16 @@ def load_config(path: Path, *, overrides: Sequence[Given] = (), environment: Map
         raise ConfigError(_describe(error, given=given, source=shown_path(path))) from error
     origins = {key: given[key].origin if key in given else DEFAULT_ORIGIN for key in KEYS}
     return LoadedConfig(config=config, source=shown_path(path), root=root, origins=origins)
+
+
+def _lay_over(given: dict[str, Given], layer: Mapping[str, Given]) -> None:
+    """What is given nearer to the command line replaces the same keys, and the other way to name the bars."""
+    if "data.files" in layer:
+        for key in _ONE_SYMBOL:
+            given.pop(key, None)
+    elif all(key in layer and layer[key].value is not None for key in _ONE_SYMBOL):
+        given.pop("data.files", None)
+    given.update(layer)
 
 
 def _from_file(path: Path) -> dict[str, Given]:

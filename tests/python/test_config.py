@@ -87,6 +87,20 @@ def test_command_line_beats_environment_beats_file_beats_default(project: Path) 
     assert set(loaded.origins) == set(KEYS)
 
 
+def test_the_last_way_to_name_the_bars_counts(project: Path) -> None:
+    several = given_on_command_line("data.files={QQQ: a.csv, SPY: b.parquet}")
+    data = load_config(Path("configs/tfa.yaml"), environment={}, overrides=[several]).config.data
+    assert (data.symbol, data.bars_csv) == (None, None)
+    assert data.sources == {"QQQ": "a.csv", "SPY": "b.parquet"}
+    one = [given_on_command_line("data.symbol=SPY"), given_on_command_line("data.bars_csv=c.csv")]
+    environment = {"SENTIO_DATA__FILES": "{QQQ: a.csv}"}
+    assert load_config(Path("configs/tfa.yaml"), environment=environment, overrides=one).config.data.sources == {
+        "SPY": "c.csv"
+    }
+    with pytest.raises(ConfigError, match="give either files or symbol and bars_csv, found files and symbol"):
+        load_config(Path("configs/tfa.yaml"), environment=environment, overrides=one[:1])
+
+
 def test_the_resolved_document_loads_as_the_same_config(project: Path) -> None:
     first = load_config(Path("configs/tfa.yaml"), environment={"SENTIO_DATA__SPLIT__EMBARGO": "7"})
     (project / "resolved.yaml").write_text(first.to_yaml())
