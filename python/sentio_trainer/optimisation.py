@@ -79,9 +79,10 @@ class Optimisation:
         def weighted_sum(x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
             return (weight * loss(model(x).float(), target)).sum()
 
-        # A compiled function, not a compiled module: the names of the weights stay as they are.
+        # A compiled function, not a compiled module: the names of the weights stay as they are. Batches have two or
+        # three sizes, a row apart: each is compiled for itself, and none again for any size.
         compiled = compiles(config.compile, group.device)
-        self._weighted_sum = torch.compile(weighted_sum) if compiled else weighted_sum
+        self._weighted_sum = torch.compile(weighted_sum, dynamic=False) if compiled else weighted_sum
         by_onednn = group.device.type == "cpu" and not compiled and onednn_pays()
         self._products: Callable[[], AbstractContextManager[object]] = OneDnnLinear if by_onednn else nullcontext
 
