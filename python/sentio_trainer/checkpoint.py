@@ -68,6 +68,7 @@ class Progress(_Document):
     world: int  # processes that train together
     threads: int
     device: str
+    processor: str
     torch: str
 
 

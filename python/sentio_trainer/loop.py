@@ -19,6 +19,7 @@ from sentio_trainer.distributed import Group
 from sentio_trainer.errors import SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
 from sentio_trainer.losses import Objective
+from sentio_trainer.machine import cpu_name
 from sentio_trainer.optimisation import Optimisation, learning_rate_share
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report, Silence
@@ -102,6 +103,7 @@ class _Training:
         self._optimisation = Optimisation(model, objective, config, group)
         steps = config.epochs * -(-len(batches) // config.accumulate)
         self._total = min(steps, config.max_steps or steps)
+        self._here = _here(group.device)
         self._step = 0
         self._epochs: list[Epoch] = []
         self._batch = 0  # batches taken of the open epoch
@@ -261,7 +263,7 @@ class _Training:
             best_epoch=self._best().epoch if self._epochs else None,
             identity=self._checkpoints.identity,
             world=self._group.world,
-            **_here(self._group.device),
+            **self._here,
         )
         state = {
             **self._optimisation.state(),
@@ -281,14 +283,19 @@ class _Training:
         self._epochs = list(progress.epochs)
         folder = shown_path(checkpoint.folder)
         self._report.say(f"{folder}: going on after step {self._step:,} of {self._total:,}")
-        for what, here in _here(device).items():
+        for what, here in self._here.items():
             if (before := getattr(progress, what)) != here:
                 self._report.warn(f"{folder}: was written with {what} {before}, here is {here}: last digits may differ")
 
 
 def _here(device: torch.device) -> dict[str, Any]:
     """What the last digits of a step depend on, besides its inputs."""
-    return {"threads": torch.get_num_threads(), "device": device.type, "torch": str(torch.__version__)}
+    return {
+        "threads": torch.get_num_threads(),
+        "device": device.type,
+        "processor": cpu_name(),
+        "torch": str(torch.__version__),
+    }
 
 
 class _Pace:

@@ -42,6 +42,7 @@ def make_progress(step: int, *, epochs: int = 1, best: int | None = 1) -> Progre
         world=1,
         threads=2,
         device="cpu",
+        processor="Zilog Z80",
         torch="2.13.0",
     )
 
