@@ -77,13 +77,12 @@ def loaders(stored: Stored, samples: int, *, rounds: int, quick: bool) -> tuple[
         ("Sentio, no workers", "ours", {"workers": 0}, samples),
         ("DataLoader, blocks, 2 workers", "blocks", {}, samples),
         ("DataLoader, row by row, 2 workers", "row_by_row", {"samples": few}, few),
-        ("bound, freed memory given back", "bound", {"keep": False}, samples),
     ]
     raced = race(
         [contender(who, setup, stored, batch=batch, **given) for who, setup, given, _ in chosen], rounds=rounds
     )
     results = [per_sample(result, count) for result, (*_, count) in zip(raced, chosen, strict=True)]
-    bound, ours, inline, blocks, row_by_row, given_back = results
+    bound, ours, inline, blocks, row_by_row = results
     table = Table(
         key="training",
         title="Training an MLP 55-128-128-1",
@@ -102,38 +101,43 @@ def loaders(stored: Stored, samples: int, *, rounds: int, quick: bool) -> tuple[
         Target(what="MLP, no workers, of the bound", limit=0.97, found=share_of(bound, inline), unit="", at_least=True),
         Target(what="MLP, beside a DataLoader of blocks", limit=1.4, found=beside(blocks), unit="×", at_least=True),
         Target(what="MLP, beside a DataLoader of rows", limit=7.0, found=beside(row_by_row), unit="×", at_least=True),
-        Target(
-            what="the bound, freed memory kept",
-            limit=1.1,
-            found=share_of(given_back, bound),
-            unit="× without",
-            at_least=True,
-        ),
     ]
 
 
 def transformer(stored: Stored, *, rounds: int, quick: bool) -> tuple[Table, list[Target]]:
-    """A step on windows, and what gathering them takes of it."""
-    batch, steps = (64, 2) if quick else (256, 8)
-    step, gathering = (
+    """A step on windows, what gathering them takes of it, and what keeping freed memory saves."""
+    batch, steps = (64, 2) if quick else (1024, 4)
+    given: dict[str, Any] = {"batch": batch, "steps": steps}
+    results = [
         per_sample(each, batch * steps)
         for each in race(
             [
-                contender("a step on one batch", "transformer_step", stored, batch=batch, steps=steps),
-                contender("gathering a batch", "transformer_gather", stored, batch=batch, steps=steps),
+                contender("a step on one batch", "transformer_step", stored, **given),
+                contender("gathering a batch", "transformer_gather", stored, **given),
+                contender("a step, freed memory given back", "transformer_step", stored, keep=False, **given),
             ],
             rounds=rounds,
         )
-    )
+    ]
+    step, gathering, given_back = results
     table = Table(
         key="training_transformer",
         title="Training a transformer: 32 rows of 55 features, width 96, 2 layers",
-        text=f"Batches of {batch:,} windows, gathered into memory that is used again, without workers.",
+        text=f"Batches of {batch:,} windows, gathered into memory that is used again, without workers. The trainer "
+        "keeps the memory that a step frees; glibc alone gives it back, and takes it again page by page.",
         headings=("what", "µs a window", "median", "of a step"),
-        rows=[[each.who, each.best * 1e6, each.median * 1e6, each.best / step.best] for each in (step, gathering)],
+        rows=[[each.who, each.best * 1e6, each.median * 1e6, each.best / step.best] for each in results],
     )
-    share = gathering.best / step.best
-    return table, [Target(what="transformer, gathering", limit=0.05, found=share, unit="of a step")]
+    return table, [
+        Target(what="transformer, gathering", limit=0.05, found=gathering.best / step.best, unit="of a step"),
+        Target(
+            what="transformer, freed memory kept",
+            limit=1.1,
+            found=given_back.best / step.best,
+            unit="× without",
+            at_least=True,
+        ),
+    ]
 
 
 def busy(stored: Stored, samples: int, *, rounds: int, quick: bool) -> tuple[Table, list[Target]]:

@@ -126,9 +126,8 @@ def passes(batches: Batches) -> Callable[[], Iterator[Samples]]:
 # The set-ups of the contenders.
 
 
-def bound(stored: Stored, batch: int, keep: bool = True) -> Ready:
-    if keep:
-        keep_freed_memory()
+def bound(stored: Stored, batch: int) -> Ready:
+    keep_freed_memory()
     batches = our_batches(stored, batch=batch, samples=None, workers=0)
     with closing(batches.epoch(np.random.default_rng(0))) as epoch:
         first = next(epoch)
@@ -213,8 +212,9 @@ def row_by_row(stored: Stored, batch: int, samples: int) -> Ready:
     return trained_on(lambda: loader, x, label, goal)
 
 
-def transformer_step(stored: Stored, batch: int, steps: int) -> Ready:
-    keep_freed_memory()
+def transformer_step(stored: Stored, batch: int, steps: int, keep: bool = True) -> Ready:
+    if keep:
+        keep_freed_memory()
     batches = our_batches(stored, batch=batch, samples=None, workers=0, window=WINDOW)
     with closing(batches.epoch(np.random.default_rng(0))) as epoch:
         first = next(epoch)
