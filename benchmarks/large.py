@@ -1,7 +1,7 @@
 """Data sets larger than memory: what it costs to build one, to open it and to make its labels, in time and in memory
 of one's own (what no file stands behind, RssAnon). Each is measured in a fresh process.
 
-Run by hand, for it needs disk (280 bytes a row, and the bars as CSV): python -m benchmarks.large --rows 10000000
+Run by hand, for it needs disk (370 bytes a row): python -m benchmarks.large --rows 10000000
 """
 
 import argparse
