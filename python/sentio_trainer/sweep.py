@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +23,12 @@ from sentio_trainer import ledger
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.errors import ConfigError, DataError, SentioError, StoppedError
 from sentio_trainer.files import exclusive_lock, sha256_file
+from sentio_trainer.interruption import interruptions
 from sentio_trainer.monitor import best_epoch, lower_is_better, monitored
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.sweep_space import Space, Value, shown_value
-from sentio_trainer.sweep_worker import Ended, EpochTold, TrainTrial, Worker
+from sentio_trainer.sweep_worker import Ended, EpochTold, TrainTrial, Worker, heard
 from sentio_trainer.watch import Epoch
 from sentio_trainer.yaml_reader import parse_scalar
 
@@ -40,6 +40,7 @@ FOLDER = "sweeps"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PRUNED_AFTER_TRIALS = 5  # of which the median is known
+_POLL_S = 0.2  # between two looks at whether Ctrl-C was pressed
 _PRUNED_FROM_EPOCH = 2  # the first one is mostly warm-up
 # What a study holds of itself and of its trials.
 _IDENTITY = "identity"
@@ -83,7 +84,7 @@ def run_sweep(
 
     Raises:
         ConfigError: optuna is missing, or the study exists and is not resumed, or is of other settings or data.
-        StoppedError: Ctrl-C; the trials that ran are recorded and will be repeated.
+        StoppedError: Ctrl-C or SIGTERM; the trials that ran are recorded and will be repeated.
         SentioError: no trial finished, or another process runs the study.
     """
     if importlib.util.find_spec("optuna") is None:
@@ -200,36 +201,34 @@ class _Sweep:
         settled = self._count()
         threads = max(1, _threads() // jobs)
         try:
-            while True:
-                while len(running) < jobs and settled + len(running) < trials:
-                    started = self._ask(settled + len(running), jobs=jobs)
-                    if started is None:
+            with interruptions() as interrupted:
+                while not interrupted():
+                    while len(running) < jobs and settled + len(running) < trials:
+                        started = self._ask(settled + len(running), jobs=jobs)
+                        if started is None:
+                            settled += 1
+                            continue
+                        idle = next((worker for worker in workers if worker not in running), None)
+                        if idle is None:
+                            idle = Worker(train_trial, threads=threads)
+                            workers.append(idle)
+                        running[idle] = started
+                        idle.train(started.loaded)
+                    if not running:
+                        return
+                    for worker in heard(list(running), timeout=_POLL_S):
+                        message = worker.hear()
+                        if isinstance(message, EpochTold):
+                            worker.answer(goes_on=self._judge(running[worker], message.epoch))
+                            continue
+                        self._settle(running.pop(worker), message)
                         settled += 1
-                        continue
-                    idle = next((worker for worker in workers if worker not in running), None)
-                    if idle is None:
-                        idle = Worker(train_trial, threads=threads)
-                        workers.append(idle)
-                    running[idle] = started
-                    idle.train(started.loaded)
-                if not running:
-                    return
-                by_connection = {worker.connection: worker for worker in running}
-                for connection in wait(list(by_connection)):
-                    worker = by_connection[connection]  # type: ignore[index]
-                    message = worker.hear()
-                    if isinstance(message, EpochTold):
-                        worker.answer(goes_on=self._judge(running[worker], message.epoch))
-                        continue
-                    self._settle(running.pop(worker), message)
-                    settled += 1
-                    if not worker.is_alive:
-                        workers.remove(worker)
-                        worker.dismiss()
-        except KeyboardInterrupt:
+                        if not worker.is_alive:
+                            workers.remove(worker)
+                            worker.dismiss()
             raise StoppedError(
                 f"interrupted after {settled} of {trials} trials; the same command with --resume goes on"
-            ) from None
+            )
         finally:
             for worker in workers:
                 worker.dismiss()

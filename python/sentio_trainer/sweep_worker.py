@@ -150,6 +150,12 @@ class Worker:
         self.connection.close()
 
 
+def heard(workers: Sequence[Worker], *, timeout: float) -> list[Worker]:
+    """Those that have a message, or died; none where the time is over first."""
+    by_connection: dict[object, Worker] = {worker.connection: worker for worker in workers}
+    return [by_connection[connection] for connection in wait([worker.connection for worker in workers], timeout)]
+
+
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
     """A process that is started here does not hear Ctrl-C, which a terminal sends to all: the sweep ends it."""

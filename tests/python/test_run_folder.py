@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -132,14 +133,22 @@ def test_nothing_in_a_run_names_a_place_on_this_machine(tmp_path: Path) -> None:
         assert socket.gethostname() not in path.read_text(), path.name
 
 
-def test_runs_that_begin_in_the_same_instant_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_runs_that_begin_in_the_same_instant_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instant = datetime(2026, 1, 2, 3, 4, 59, 999_000, tzinfo=timezone.utc)
+    monkeypatch.setattr("sentio_trainer.run_folder._now", lambda: instant)
     loaded = load(tmp_path)
     folders = []
-    for _ in range(20):
+    for _ in range(3):
         with open_run(loaded, device=CPU) as run:
             folders.append(run.folder)
     assert runs_of(tmp_path / "runs" / "TFA", "v1") == folders
-    assert len(set(folders)) == 20
+    assert [folder.name for folder in folders] == [
+        "v1-20260102T030459.999Z",
+        "v1-20260102T030500.000Z",
+        "v1-20260102T030500.001Z",
+    ]
 
 
 def test_a_run_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -254,11 +256,14 @@ def start(root: Path, *arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def wait_until_two_train(root: Path) -> list[int]:
-    """The processes that train, each after its first epoch."""
-    while len(waiting := list(root.glob("waiting.*"))) < 2:
+def wait_until_one_is_left(root: Path) -> list[int]:
+    """The processes that trained, when one trial is in its second epoch and two are finished."""
+    while not list(root.glob("waiting.*")):
         time.sleep(0.01)
-    return [int(path.suffix[1:]) for path in waiting]
+    with closing(sqlite3.connect(root / "artifacts/TFA/sweeps/cut.db")) as study:
+        while study.execute("SELECT count(*) FROM trials WHERE state = 'COMPLETE'").fetchone() != (2,):
+            time.sleep(0.01)
+    return [int(path.suffix[1:]) for name in ("waiting", "trained") for path in root.glob(f"{name}.*")]
 
 
 def is_gone(process: int) -> bool:
@@ -271,7 +276,8 @@ def is_gone(process: int) -> bool:
 @pytest.mark.parametrize("how", ["Ctrl-C in a terminal", "kill -9 of the sweep alone"])
 def test_an_interrupted_sweep_leaves_no_process_and_repeats_what_was_cut_off(root: Path, how: str) -> None:
     child = start(root)
-    training = wait_until_two_train(root)
+    processes = wait_until_one_is_left(root)
+    assert len(processes) == 2
     with pytest.raises(SentioError, match=r"^artifacts/TFA/sweeps/cut\.db: another process runs this study$"):
         sweep(root, LR, "epochs=2", trials=3, study="cut", resume=True)
     if "-9" in how:
@@ -281,25 +287,23 @@ def test_an_interrupted_sweep_leaves_no_process_and_repeats_what_was_cut_off(roo
     out, errors = child.communicate()
     if "-9" in how:
         assert child.returncode == -signal.SIGKILL
-        assert rows(root) == []
+        assert [row.status for row in rows(root)] == ["finished"] * 2
     else:
         assert (child.returncode, errors) == (130, "")
-        assert out == "interrupted after 0 of 3 trials; the same command with --resume goes on\n"
-        assert [row.status for row in rows(root)] == ["interrupted"] * 2
-    while not all(map(is_gone, training)):
+        assert out == "interrupted after 2 of 3 trials; the same command with --resume goes on\n"
+        assert [row.status for row in rows(root)] == ["finished", "finished", "interrupted"]
+    while not all(map(is_gone, processes)):
         time.sleep(0.01)
 
-    (root / "go").touch()
     again = start(root, "--resume")
     _, errors = again.communicate()
     assert (again.returncode, errors) == (0, "")
-    recorded = rows(root)
-    cut = [row for row in recorded if row.status == "interrupted"]
-    whole = [row for row in recorded if row.status == "finished"]
-    assert (len(cut), len(whole)) == (2, 3)
+    statuses = [row.status for row in rows(root)]
+    assert statuses == ["finished", "finished", "interrupted", "finished"]
+    *_, cut, repeated = rows(root)
     # What was cut off had told its first epoch, and was trained again in full.
-    assert all(row.epoch == 1 for row in cut)
-    assert {row.config_hash for row in cut} < {row.config_hash for row in whole}
+    assert (cut.epoch, cut.trial, repeated.epoch, repeated.trial) == (1, 0, 2, 3)
+    assert repeated.config_hash == cut.config_hash
     assert ledger.count(root / "artifacts/TFA/trials.csv") == 3
     assert {path.name for path in (root / "artifacts/TFA/sweeps").iterdir()} == {"cut.db"}
 
