@@ -107,7 +107,7 @@ def open_data_set(
     Raises:
         DataError: a file is absent or wrong, or the symbols' bars have different intervals.
     """
-    found = {symbol: _look_at(path, cache_dir) for symbol, path in sources.items()}
+    found = {symbol: source_of(path, cache_dir) for symbol, path in sources.items()}
     identity = _identity(found, spec, on_bad_bar)
 
     def build(writer: EntryWriter) -> Mapping[str, Any]:
@@ -133,11 +133,16 @@ def check_cached(
     Raises:
         DataError: a file is absent.
     """
-    found = {symbol: _look_at(path, cache_dir) for symbol, path in sources.items()}
+    found = {symbol: source_of(path, cache_dir) for symbol, path in sources.items()}
     check_whole(cache_dir, _identity(found, spec, on_bad_bar), _layout(spec), say=say)
 
 
-def _look_at(path: Path, cache_dir: Path) -> Source:
+def source_of(path: Path, cache_dir: Path) -> Source:
+    """A bars file and its hash, which is read anew only where the file may have changed.
+
+    Raises:
+        DataError: there is no such file.
+    """
     require_file(path)
     return look_at(path, memory=cache_dir / _HASHES)
 

@@ -21,8 +21,9 @@ import numpy as np
 
 from sentio_trainer import ledger
 from sentio_trainer.config import LoadedConfig
-from sentio_trainer.errors import ConfigError, DataError, SentioError, StoppedError
-from sentio_trainer.files import exclusive_lock, sha256_file
+from sentio_trainer.data_set import source_of
+from sentio_trainer.errors import ConfigError, SentioError, StoppedError
+from sentio_trainer.files import exclusive_lock
 from sentio_trainer.interruption import interruptions
 from sentio_trainer.monitor import best_epoch, lower_is_better, monitored
 from sentio_trainer.paths import shown_path
@@ -85,6 +86,7 @@ def run_sweep(
     Raises:
         ConfigError: optuna is missing, or the study exists and is not resumed, or is of other settings or data.
         StoppedError: Ctrl-C or SIGTERM; the trials that ran are recorded and will be repeated.
+        DataError: a bars file is absent.
         SentioError: no trial finished, or another process runs the study.
     """
     if importlib.util.find_spec("optuna") is None:
@@ -113,13 +115,9 @@ def run_sweep(
 
 
 def _hash_data(loaded: LoadedConfig) -> str:
-    hashes = {}
-    for symbol, name in loaded.config.data.sources.items():
-        path = loaded.path(name)
-        if not path.is_file():
-            raise DataError(f"{shown_path(path)}: no such bars file")
-        hashes[symbol] = sha256_file(path)
-    return ledger.hash_data(hashes)
+    cache_dir = loaded.path(loaded.config.data.cache_dir)
+    sources = loaded.config.data.sources.items()
+    return ledger.hash_data({symbol: source_of(loaded.path(name), cache_dir).hash for symbol, name in sources})
 
 
 class _Store:
