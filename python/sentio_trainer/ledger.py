@@ -128,7 +128,7 @@ def count(path: Path, *, data_hash: str | None = None, tested: bool = False, val
     Args:
         path: the ledger.
         data_hash: counts those on these data alone.
-        tested: counts those alone whose test period was looked at, which trials of a study leave unseen.
+        tested: counts those alone whose test period was looked at: not trials of a study, nor what was interrupted.
         validated: counts those alone that were cross-validated.
     """
     return len(
@@ -137,7 +137,7 @@ def count(path: Path, *, data_hash: str | None = None, tested: bool = False, val
             for trial in read(path)
             if trial.epoch is not None
             and data_hash in (None, trial.data_hash)
-            and not (tested and trial.study)
+            and not (tested and (trial.study or trial.status != "finished"))
             and not (validated and not (trial.study or "").startswith(VALIDATION))
         }
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 from sentio_trainer import ledger
 from sentio_trainer.config import DEFAULT_ORIGIN, LoadedConfig
 from sentio_trainer.errors import StoppedError
+from sentio_trainer.monitor import best_epoch
+from sentio_trainer.run_log import read_train_log
 from sentio_trainer.watch import Epoch
 
 
@@ -21,9 +23,18 @@ class Tried:
 
 @contextmanager
 def recorded(
-    loaded: LoadedConfig, path: Path, *, data_hash: str, study: str | None = None, trial: int | None = None
+    loaded: LoadedConfig,
+    path: Path,
+    *,
+    data_hash: str,
+    study: str | None = None,
+    trial: int | None = None,
+    log: Path | None = None,
 ) -> Iterator[Tried]:
-    """Adds a row to the ledger at the end; whoever trains says within what came of it."""
+    """Adds a row to the ledger at the end; whoever trains says within what came of it.
+
+    A training that did not come so far is recorded with the best epoch of `log`, its training log.
+    """
     tried = Tried()
     status = "failed"
     try:
@@ -33,6 +44,8 @@ def recorded(
         status = "interrupted"
         raise
     finally:
+        if tried.best is None and log is not None and (epochs := read_train_log(log)):
+            tried.best = best_epoch(epochs, loaded.config.training.monitor)
         row = _row(loaded, tried.best, status=status, data_hash=data_hash)
         ledger.append(path, replace(row, study=study, trial=trial))
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from run_support import epoch
 from training_support import Project
 
 from sentio_trainer.config import LoadedConfig, given_by_flag, load_config
-from sentio_trainer.errors import ArtifactError
+from sentio_trainer.errors import ArtifactError, SentioError, StoppedError
 from sentio_trainer.ledger import COLUMNS, STATUSES, Trial, append, count, hash_config, hash_data, ledger_path, read
+from sentio_trainer.recording import recorded
+from sentio_trainer.run_log import train_log
 
 TRIAL = Trial(
     time="2026-01-02T03:04:05Z",
@@ -146,6 +149,21 @@ def test_models_are_counted_once_and_only_those_with_metrics_on_these_data(tmp_p
     ):
         append(path, trial)
     assert (count(path), count(path, data_hash="sha256:d"), count(path, data_hash="sha256:other bars")) == (3, 2, 1)
+    assert count(path, tested=True) == 2
+    append(path, replace(TRIAL, config_hash="sha256:a trial", study="wide", trial=1))
+    append(path, replace(TRIAL, config_hash="sha256:stopped", status="interrupted"))
+    assert (count(path), count(path, tested=True)) == (5, 2)
+
+
+def test_a_training_that_was_stopped_is_recorded_with_its_best_epoch(tmp_path: Path, loaded: LoadedConfig) -> None:
+    path, log = tmp_path / "trials.csv", tmp_path / "train_log.csv"
+    for failure, status in ((StoppedError("stopped"), "interrupted"), (SentioError("nan"), "failed")):
+        for best, epochs in ((None, []), (2, [epoch(1), epoch(2), epoch(3, loss=0.9)])):
+            log.write_bytes(train_log(epochs))
+            with pytest.raises(SentioError), recorded(loaded, path, data_hash="sha256:d", log=log):
+                raise failure
+            row = read(path)[-1]
+            assert (row.status, row.epoch, row.loss) == (status, best, epochs[1].loss if best else None)
 
 
 def test_the_ledger_lies_beside_the_versions(tmp_path: Path) -> None:

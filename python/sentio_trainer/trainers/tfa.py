@@ -17,7 +17,7 @@ from sentio_trainer.learning import Learned, learn
 from sentio_trainer.model_artifact import Outcome, save_artifact
 from sentio_trainer.recording import recorded
 from sentio_trainer.report import Report, Silence
-from sentio_trainer.run_folder import RunFolder, data_document, find_run, open_run, resume_run
+from sentio_trainer.run_folder import TRAIN_LOG, RunFolder, data_document, find_run, open_run, resume_run
 from sentio_trainer.samples import Samples, load_samples, split_samples
 from sentio_trainer.splits import Split
 from sentio_trainer.thresholds import Venue
@@ -96,7 +96,8 @@ def _train(loaded: LoadedConfig, group: Group, desk: Desk, venue: Venue, report:
     group.of_first((run.folder, desk.checkpoint))  # the others may read what is in the cache now
     trials = ledger.ledger_path(desk.slot.folder)
     data_hash = _data_hash(samples)
-    with recorded(loaded, trials, data_hash=data_hash) as tried, run.phase("training"):
+    log = run.folder / TRAIN_LOG
+    with recorded(loaded, trials, data_hash=data_hash, log=log) as tried, run.phase("training"):
         learned = _learn(
             loaded,
             samples,
