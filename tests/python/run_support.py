@@ -8,6 +8,8 @@ from sentio_trainer.config import LoadedConfig, given_by_flag, load_config
 from sentio_trainer.watch import Epoch, Steps
 
 STEPS_AN_EPOCH = 20
+# Put in place of the machine's own, which may be a word that stands in any text.
+HOST_NAME = "name-of-this-machine"
 
 
 def load(root: Path, **overrides: object) -> LoadedConfig:

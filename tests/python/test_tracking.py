@@ -2,14 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from run_support import STEPS_AN_EPOCH, epoch, load, steps
+from run_support import HOST_NAME, STEPS_AN_EPOCH, epoch, load, steps
 
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.errors import ConfigError, SentioError
@@ -110,15 +109,16 @@ def test_an_error_of_a_service_ends_the_training_and_names_the_key(tmp_path: Pat
     assert document["error"] == "tracking.tensorboard: [Errno 17] File exists: 'tensorboard'"
 
 
-def test_tensorboard_shows_what_a_resumed_training_told(tmp_path: Path) -> None:
+def test_tensorboard_shows_what_a_resumed_training_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorboard", reason="needs sentio[track]")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    monkeypatch.setattr("socket.gethostname", lambda: HOST_NAME)
     loaded = load(tmp_path, tracking__tensorboard=True, tracking__plot=False)
     folder = follow_a_killed_and_resumed_training(loaded)
     files = list((folder / "tensorboard").iterdir())
     assert len(files) == 2
-    assert not any(socket.gethostname() in file.name for file in files)
+    assert not any(HOST_NAME in file.name for file in files)
     shown = EventAccumulator(str(folder / "tensorboard")).Reload()
     losses = [(event.step, pytest.approx(event.value)) for event in shown.Scalars("validation/loss")]
     assert losses == [(20, 0.68), (40, 0.66), (60, 0.64)]
@@ -134,7 +134,7 @@ def test_tensorboard_shows_what_a_resumed_training_told(tmp_path: Path) -> None:
 def run_in_child(code: str, root: Path) -> str:
     """What the code prints. The services keep threads and processes, and do not forget."""
     done = subprocess.run(
-        [sys.executable, "-c", code, str(root)],
+        [sys.executable, "-c", f"import socket\nsocket.gethostname = lambda: '{HOST_NAME}'\n{code}", str(root)],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "HOME": str(root), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -164,7 +164,7 @@ def test_wandb_offline_needs_no_account_and_leaves_a_run_to_send(tmp_path: Path)
     content = (run / f"run-{run_id}.wandb").read_bytes()
     for told in (b"training.lr", b"validation/loss", b"final/test_ic", VERDICT.encode(), folder.name.encode()):
         assert told in content
-    for private in (socket.gethostname(), str(tmp_path), str(Path(__file__).parent)):
+    for private in (HOST_NAME, str(tmp_path), str(Path(__file__).parent)):
         assert private.encode() not in content
 
 
@@ -195,6 +195,6 @@ def test_mlflow_in_a_folder_keeps_one_run_of_a_resumed_training(tmp_path: Path) 
     assert (params["training.lr"], params["tracking.mlflow"]) == ("0.001", "mlruns")
     assert metrics["final/test_ic"] == pytest.approx(0.03)
     assert sorted(set(steps_told)) == [20, 40, 60]
-    assert not any(socket.gethostname() in value or str(tmp_path) in value for value in tags.values())
+    assert not any(HOST_NAME in value or str(tmp_path) in value for value in tags.values())
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} >= {"mlruns", "runs"}
     assert {path.name for path in (tmp_path / "mlruns").iterdir()} == {"mlflow.db"}
