@@ -6,6 +6,8 @@ from sentio_trainer.cross_training import CrossValidation
 
 _INCHES = (9.0, 6.5)
 _DPI = 120
+# Okabe and Ito's colours, which differ for the colour-blind too.
+_MODEL, _LOGISTIC, _HELD = "#0072B2", "#D55E00", "#666666"
 
 
 def plot_png(result: CrossValidation) -> bytes:
@@ -21,15 +23,15 @@ def plot_png(result: CrossValidation) -> bytes:
 
     points = [(each.fold + 1, each.figures.ic) for split in result.splits for each in split.tested]
     known = [(fold, ic) for fold, ic in points if ic is not None]
-    upper.scatter([fold for fold, _ in known], [ic for _, ic in known], color="tab:blue", label="a split's model")
+    upper.scatter([fold for fold, _ in known], [ic for _, ic in known], color=_MODEL, label="a split's model")
     rival = "logistic regression"
     upper.scatter(
-        at, [fold.rival_ics[rival] for fold in result.folds], color="tab:orange", marker="x", label=f"{rival}, mean"
+        at, [fold.rival_ics[rival] for fold in result.folds], color=_LOGISTIC, marker="x", label=f"{rival}, mean"
     )
     mean = result.fold_ic
-    upper.axhline(mean.value, color="tab:blue", linewidth=1.0, label=f"mean {mean.value:+.4f}")
+    upper.axhline(mean.value, color=_MODEL, linewidth=1.0, label=f"mean {mean.value:+.4f}")
     if mean.interval is not None:
-        upper.axhspan(mean.interval.low, mean.interval.high, color="tab:blue", alpha=0.12)
+        upper.axhspan(mean.interval.low, mean.interval.high, color=_MODEL, alpha=0.12)
     upper.axhline(0.0, color="black", linewidth=0.8)
     upper.set_ylabel("IC on the tested fold")
     upper.legend(loc="best", fontsize="small")
@@ -40,12 +42,12 @@ def plot_png(result: CrossValidation) -> bytes:
         growth = [1.0]
         for fold, split in enumerate(path.splits):
             growth.append(growth[-1] * (1.0 + (returns[split, fold] or 0.0)))
-        lower.plot(range(len(growth)), [value - 1.0 for value in growth], color="tab:blue", alpha=0.6, linewidth=1.2)
+        lower.plot(range(len(growth)), [value - 1.0 for value in growth], color=_MODEL, alpha=0.6, linewidth=1.2)
     held = [1.0]
     for each in result.folds:
         held.append(held[-1] * (1.0 + (each.buy_and_hold_return or 0.0)))
-    lower.plot(range(len(held)), [value - 1.0 for value in held], color="gray", linestyle="--", label="buy and hold")
-    lower.plot([], [], color="tab:blue", label="model, after costs" + (", each path" if len(result.paths) > 1 else ""))
+    lower.plot(range(len(held)), [value - 1.0 for value in held], color=_HELD, linestyle="--", label="buy and hold")
+    lower.plot([], [], color=_MODEL, label="model, after costs" + (", each path" if len(result.paths) > 1 else ""))
     lower.axhline(0.0, color="black", linewidth=0.8)
     lower.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
     lower.set_ylabel("return by the end of the fold")
