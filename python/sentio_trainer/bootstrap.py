@@ -66,11 +66,27 @@ def block_bootstrap_errors(
 
     NaN where a figure is undefined in a resample; None where the samples are fewer than ten blocks.
     """
+    found = block_bootstrap(statistic, samples, horizon=horizon, resamples=resamples, seed=seed)
+    return None if found is None else spread(found)
+
+
+def block_bootstrap(
+    statistic: Statistic, samples: int, *, horizon: int, resamples: int = RESAMPLES, seed: int = 0
+) -> Float64 | None:
+    """k figures of each resample, shape [resamples, k]; None where the samples are fewer than ten blocks.
+
+    The same seed draws the same resamples, for whatever statistic.
+    """
     block = block_length(samples, horizon=horizon)
     if samples < _FEWEST_BLOCKS * block:
         return None
     found = [statistic(counts) for counts in resample_counts(samples, block=block, resamples=resamples, seed=seed)]
-    errors: Float64 = np.std(np.array(found), axis=0, ddof=1)
+    return np.array(found)
+
+
+def spread(figures: Float64) -> Float64:
+    """Standard deviation of each figure over the resamples, shape [k]."""
+    errors: Float64 = np.std(figures, axis=0, ddof=1)
     return errors
 
 

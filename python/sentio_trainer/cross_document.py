@@ -63,7 +63,6 @@ def write_validation(folder: Path, loaded: LoadedConfig, result: CrossValidation
 def validation_document(loaded: LoadedConfig, result: CrossValidation) -> dict[str, Any]:
     """All figures, with their intervals, and what they were made of; folds and splits are counted from 1."""
     config, data = loaded.config, result.samples.data
-    rows = sum(fold.rows for fold in result.folds)
     horizon = config.label.horizon * len(data.series)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -80,8 +79,8 @@ def validation_document(loaded: LoadedConfig, result: CrossValidation) -> dict[s
         "intervals": {
             "standard_errors": config.evaluation.standard_errors,
             "fold_ic": "spread over folds, corrected for shared training rows (Nadeau & Bengio 2003)",
-            "overall": "circular block bootstrap of all tested bars",
-            "block_rows": block_length(rows, horizon=horizon),
+            "overall": "circular block bootstrap within each fold",
+            "block_rows": [block_length(fold.rows, horizon=horizon) for fold in result.folds],
             "resamples": RESAMPLES,
         },
         "spread_over_paths": _spread(result.paths),

@@ -1,7 +1,7 @@
 """What many trainings say together: figures of folds and of paths, and whether there is an edge over all of them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from sentio_trainer import resampled
 from sentio_trainer.bars import Float64
-from sentio_trainer.bootstrap import Interval, block_bootstrap_errors, interval_around
+from sentio_trainer.bootstrap import Interval, block_bootstrap, interval_around, spread
 from sentio_trainer.cache import Float32
 from sentio_trainer.evaluation import needed_standard_errors
 from sentio_trainer.metrics import auc, correlation, rank_correlation
@@ -63,8 +63,9 @@ def overall_figures(
 ) -> Overall:
     """Means over the folds and over those who forecast each, with what resampled bars make of them.
 
-    Within a fold a figure is of one model's forecasts: those of different trainings are not on one scale. All are
-    scored on the same resamples, so that what they share is not taken for sure.
+    Within a fold a figure is of one model's forecasts: those of different trainings are not on one scale. All models
+    of a fold are scored on the same resamples, so that what they share is not taken for sure; folds share no bar, so
+    that their errors add up as independent ones do.
 
     Args:
         said: of each fold, the logits of each model that is tested on it.
@@ -75,14 +76,14 @@ def overall_figures(
     found = mean_figures(
         [figures_of(logit, came) for logits, came in zip(said, forward_returns, strict=True) for logit in logits]
     )
-    statistic = _Resampled(said, forward_returns)
-    errors = block_bootstrap_errors(statistic, sum(map(len, forward_returns)), horizon=horizon)
+    of_folds = [_fold_errors(*each, horizon=horizon) for each in zip(said, forward_returns, strict=True)]
+    errors = np.sqrt(np.sum(np.square(of_folds), axis=0)) / len(of_folds)
 
     def estimate(name: str) -> Estimate | None:
         value: float | None = getattr(found, name)
         if value is None:
             return None
-        error = math.nan if errors is None else float(errors[FIGURES.index(name)])
+        error = float(errors[FIGURES.index(name)])
         sure = math.isfinite(error)
         return Estimate(
             value=value,
@@ -92,42 +93,36 @@ def overall_figures(
     return Overall(**{name: estimate(name) for name in FIGURES})
 
 
+def _fold_errors(logits: Sequence[Float32], forward_return: Float64, *, horizon: int) -> Float64:
+    """Standard errors of the models' mean figures, in the order of FIGURES; NaN where the bars are too few to tell."""
+    total: Float64 = np.zeros(len(FIGURES))
+    for logit in logits:  # one after the other: what is sorted for one takes a hundred bytes a bar
+        figures = block_bootstrap(_Resampled(logit, forward_return), len(forward_return), horizon=horizon)
+        if figures is None:
+            return np.full(len(FIGURES), np.nan)
+        total = total + figures / len(logits)
+    return spread(total)
+
+
 class _Resampled:
-    """The figures for one resample of the samples of all folds, in the order of FIGURES."""
+    """The figures of one model for one resample, in the order of FIGURES."""
 
-    def __init__(self, said: Sequence[Sequence[Float32]], forward_returns: Sequence[Float64]) -> None:
-        self._folds = [_ResampledFold(*each) for each in zip(said, forward_returns, strict=True)]
-        self._edges = np.cumsum([len(each) for each in forward_returns])[:-1]
-
-    def __call__(self, counts: Float64) -> list[float]:
-        parts = np.split(counts, self._edges)
-        means: list[float] = np.mean(
-            [figures for fold, part in zip(self._folds, parts, strict=True) for figures in fold(part)], axis=0
-        ).tolist()
-        return means
-
-
-class _ResampledFold:
-    def __init__(self, logits: Sequence[Float32], forward_return: Float64) -> None:
+    def __init__(self, logit: Float32, forward_return: Float64) -> None:
+        score = logit.astype(np.float64)
         self._up, self._down = forward_return > 0.0, forward_return < 0.0
         self._moved = self._up | self._down
         self._return_order = resampled.Order(forward_return)
-        scores = [logit.astype(np.float64) for logit in logits]
-        self._orders = [resampled.Order(score) for score in scores]
-        self._correlations = [resampled.Correlation(score, forward_return) for score in scores]
-        self._distances = [(probability_of(score) - self._up) ** 2 for score in scores]
+        self._order = resampled.Order(score)
+        self._correlation = resampled.Correlation(score, forward_return)
+        self._distance = (probability_of(score) - self._up) ** 2
 
-    def __call__(self, counts: Float64) -> Iterator[tuple[float, float, float, float]]:
-        """Of each model."""
-        moved = counts * self._moved
-        return_ranks = self._return_order.ranks(counts)
-        for order, ic, distance in zip(self._orders, self._correlations, self._distances, strict=True):
-            yield (
-                ic(counts),
-                resampled.rank_correlation(order, return_ranks, counts),
-                resampled.auc(order, self._up, self._down, counts),
-                resampled.mean(distance, moved),
-            )
+    def __call__(self, counts: Float64) -> list[float]:
+        return [
+            self._correlation(counts),
+            resampled.rank_correlation(self._order, self._return_order.ranks(counts), counts),
+            resampled.auc(self._order, self._up, self._down, counts),
+            resampled.mean(self._distance, counts * self._moved),
+        ]
 
 
 def mean_of(values: Sequence[float | None]) -> float | None:
