@@ -20,6 +20,7 @@ from sentio_trainer.errors import SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
 from sentio_trainer.losses import Objective
 from sentio_trainer.machine import cpu_name
+from sentio_trainer.monitor import best_epoch
 from sentio_trainer.optimisation import Optimisation, learning_rate_share
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report, Silence
@@ -150,7 +151,7 @@ class _Training:
         return stale or len(self._epochs) == self._config.epochs or self._step >= self._total
 
     def _best(self) -> Epoch:
-        return max(self._epochs, key=lambda epoch: _goodness(epoch, self._config))
+        return best_epoch(self._epochs, self._config.monitor)
 
     def _learn(self, advance: Callable[[], None], interrupted: Callable[[], bool]) -> None:
         """What is left of the open epoch."""
@@ -334,20 +335,6 @@ class _Pace:
         self._sums.zero_()
         self._waited, self._began = 0.0, now
         return steps
-
-
-def _goodness(epoch: Epoch, config: TrainingConfig) -> float:
-    """The monitored metric, higher is better; undefined is worst."""
-    match config.monitor:
-        case "loss":
-            return -epoch.loss
-        case "auc":
-            value = epoch.auc
-        case "ic":
-            value = epoch.ic
-        case "rank_ic":
-            value = epoch.rank_ic
-    return -math.inf if value is None else value
 
 
 def _line(epoch: Epoch, *, is_best: bool) -> str:

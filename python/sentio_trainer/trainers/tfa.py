@@ -9,9 +9,10 @@ from pathlib import Path
 from sentio_trainer import ledger
 from sentio_trainer.artifact import ArtifactSlot, reserve_artifact
 from sentio_trainer.assessment import assess, choose
-from sentio_trainer.checkpoint import Checkpoints, identity, newest_checkpoint
+from sentio_trainer.checkpoint import Checkpoints, identity
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.distributed import Group, joined
+from sentio_trainer.errors import StoppedError
 from sentio_trainer.evaluation import metrics_document
 from sentio_trainer.learning import Learned, learn
 from sentio_trainer.model_artifact import Outcome, save_artifact
@@ -76,7 +77,7 @@ def _desk(
         run_folder = open_run(loaded, device=group.device, processes=group.world)
     else:
         found = find_run(loaded, resume_from)
-        checkpoint = found.checkpoint or newest_checkpoint(found.folder)
+        checkpoint = found.checkpoint
         run_folder = resume_run(found, loaded, device=group.device, processes=group.world)
     with (
         reserve_artifact(loaded.path(loaded.config.export.out_dir), overwrite=overwrite, report=report) as slot,
@@ -143,16 +144,19 @@ def _train_along(loaded: LoadedConfig, group: Group) -> None:
     run_folder, checkpoint = group.of_first((Path(), None))
     samples = load_samples(loaded, Silence())
     split = split_samples(samples, loaded.config.data.split, Silence())
-    _learn(
-        loaded,
-        samples,
-        split,
-        group,
-        run_folder=run_folder,
-        checkpoint=checkpoint,
-        watcher=Nobody(),
-        report=Silence(),
-    )
+    try:
+        _learn(
+            loaded,
+            samples,
+            split,
+            group,
+            run_folder=run_folder,
+            checkpoint=checkpoint,
+            watcher=Nobody(),
+            report=Silence(),
+        )
+    except StoppedError as stopped:  # the first process says how to go on
+        raise SystemExit(stopped.exit_code) from stopped
 
 
 def _learn(
