@@ -117,7 +117,8 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
         SentioError: a training fails.
     """
     began = time.perf_counter()
-    study = f"{ledger.VALIDATION}{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    now = datetime.now(timezone.utc)  # to the millisecond, like a run: small ones take less than a second
+    study = f"{ledger.VALIDATION}{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
     config = loaded.config
     device = pick_device(config.training.device)
     venue = Venue.of(loaded)

@@ -119,7 +119,7 @@ def choose_thresholds(forecasts: Sequence[Forecasts], config: DecisionConfig, ve
     best: dict[str, Any] | None = None
     best_return = 0.0
     said = np.concatenate([each.probability[np.isfinite(each.probability)] for each in forecasts])
-    for distance in np.unique(np.quantile(np.abs(said - 0.5), QUANTILES)).tolist():
+    for distance in _candidates(np.abs(said - 0.5)):
         candidate = {**configured, "long_above": 0.5 + distance, "short_below": 0.5 - distance}
         exits = (config.exit_long_below, config.exit_short_above)
         if distance <= 0.0 or any(abs(leave - 0.5) > distance for leave in exits):
@@ -150,6 +150,21 @@ def compound(returns: Sequence[float | None]) -> float | None:
     if len(known) < len(returns):
         return None
     return known[0] if len(known) == 1 else math.prod(1.0 + each for each in known) - 1.0
+
+
+def _candidates(distances: Float64) -> list[float]:
+    """Distances from one half to try, each halfway between two that were forecast.
+
+    A threshold at a forecast itself would leave the last bits of that forecast, which depend on how many bars are
+    computed together, to decide a trade.
+    """
+    found = np.unique(distances)
+    if len(found) < 2:
+        return []
+    below = np.searchsorted(found, np.quantile(distances, QUANTILES, method="lower"))
+    below = np.minimum(below, len(found) - 2)
+    candidates: list[float] = np.unique((found[below] + found[below + 1]) / 2.0).tolist()
+    return candidates
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
