@@ -7,6 +7,9 @@ import numpy as np
 
 from sentio_trainer.bars import Bool, Int64
 
+# Rows that stay together where a set is thinned.
+_BLOCK = 4096
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowSet:
@@ -27,6 +30,11 @@ class RowSet:
         for each in self.ranges:
             for begin in range(each.start, each.stop, size):
                 yield slice(begin, min(begin + size, each.stop))
+
+    def thinned(self, rows: int) -> "RowSet":
+        """About `rows` of the usable rows, in blocks spread evenly; the set itself where it has no more."""
+        step = -(-self.count() // rows)
+        return self if step <= 1 else RowSet(ranges=tuple(self.chunks(_BLOCK))[::step], usable=self.usable)
 
     def count(self) -> int:
         """Number of usable rows."""

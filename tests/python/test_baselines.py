@@ -78,6 +78,21 @@ def test_logistic_regression_learns_from_training_rows_alone() -> None:
     np.testing.assert_array_equal(fitted(spoilt).coefficients, fitted(rows).coefficients)
 
 
+def test_of_many_rows_logistic_regression_learns_from_blocks_spread_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 100_000
+    thin = RowSet(ranges=(slice(50, n),), usable=np.arange(n) % 3 > 0).thinned(10_000)
+    chosen = thin.indices()
+    assert 9_000 < len(chosen) < 12_000
+    assert np.isin(chosen, np.flatnonzero(np.arange(n) % 3 > 0)).all()
+    assert chosen.min() < 5_000
+    assert chosen.max() > n - 25_000
+    given = samples()
+    whole = fitted(given).coefficients
+    monkeypatch.setattr(baselines, "MAX_ROWS", 2_000)
+    # The rows of this sample make a single block, which is kept.
+    np.testing.assert_array_equal(fitted(given).coefficients, whole)
+
+
 def test_directions_that_a_feature_separates_leave_the_coefficients_finite() -> None:
     given = samples()
     given.label[:] = np.sign(given.x[:, 0] - 5.0)
