@@ -99,6 +99,21 @@ def newest_checkpoint(run_folder: Path) -> Path | None:
     return steps[max(steps)] if steps else None
 
 
+def check_resumable(folder: Path, *, identity: Mapping[str, JsonValue], world: int) -> None:
+    """Refuses a checkpoint of another training before anything is read or written for it.
+
+    Args:
+        identity: what is known of this training so far; keys that it lacks are not compared.
+
+    Raises:
+        As `read_checkpoint` does.
+    """
+    _require_whole(folder, PROGRESS, _parse(Manifest, folder / MANIFEST))
+    progress = _parse(Progress, folder / PROGRESS)
+    _require_same(folder, {key: progress.identity.get(key) for key in identity}, identity)
+    _require_world(folder, progress, world)
+
+
 def read_checkpoint(folder: Path, *, identity: Mapping[str, JsonValue], world: int) -> Checkpoint:
     """A checkpoint, whole and of this very training.
 
@@ -108,21 +123,10 @@ def read_checkpoint(folder: Path, *, identity: Mapping[str, JsonValue], world: i
     """
     manifest = _parse(Manifest, folder / MANIFEST)
     for name in (PROGRESS, STATE):
-        path = folder / name
-        if not path.is_file():
-            raise DataError(f"{shown_path(path)}: is missing; {_others(folder)}")
-        found, expected = sha256_file(path), manifest.files.get(name)
-        if found != expected:
-            raise DataError(
-                f"{shown_path(path)}: is damaged: its hash is {found}, {MANIFEST} says {expected}; {_others(folder)}"
-            )
+        _require_whole(folder, name, manifest)
     progress = _parse(Progress, folder / PROGRESS)
     _require_same(folder, progress.identity, identity)
-    if progress.world != world:
-        raise ConfigError(
-            f"{shown_path(folder)}: was written by a group of {progress.world}, found one of {world}: "
-            "their shares of a batch would be others"
-        )
+    _require_world(folder, progress, world)
     state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     return Checkpoint(folder=folder, progress=progress, state=state)
 
@@ -217,6 +221,25 @@ def _parse(kind: type[T], path: Path) -> T:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "document"
         raise DataError(f"{shown_path(path)}: {place}: {first['msg']}; {_others(path.parent)}") from error
+
+
+def _require_whole(folder: Path, name: str, manifest: Manifest) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise DataError(f"{shown_path(path)}: is missing; {_others(folder)}")
+    found, expected = sha256_file(path), manifest.files.get(name)
+    if found != expected:
+        raise DataError(
+            f"{shown_path(path)}: is damaged: its hash is {found}, {MANIFEST} says {expected}; {_others(folder)}"
+        )
+
+
+def _require_world(folder: Path, progress: Progress, world: int) -> None:
+    if progress.world != world:
+        raise ConfigError(
+            f"{shown_path(folder)}: was written by a group of {progress.world}, found one of {world}: "
+            "their shares of a batch would be others"
+        )
 
 
 def _others(folder: Path) -> str:

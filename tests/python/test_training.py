@@ -359,6 +359,28 @@ def test_an_interrupted_training_exits_130_and_leaves_no_artifact(tmp_path: Path
     assert not project.artifact.exists()
 
 
+def test_a_refused_resume_leaves_the_records_and_the_ledger_as_they_were(tmp_path: Path) -> None:
+    class InterruptedAfterAnEpoch(Silence):
+        def say(self, text: str) -> None:
+            if text.startswith("epoch"):
+                raise KeyboardInterrupt
+
+    project = make_project(tmp_path / "p", days=3, training={"checkpoint_steps": 1})
+    with pytest.raises(KeyboardInterrupt):
+        train(project.load(), overwrite=False, report=InterruptedAfterAnEpoch())
+    (run,) = (project.root / "runs" / "TFA").iterdir()
+    ledger = project.root / "artifacts" / "TFA" / "trials.csv"
+    records = [run / "run.json", run / "config.yaml", run / "train_log.csv", ledger]
+    before = [path.read_bytes() for path in records]
+    with pytest.raises(ConfigError, match=r"was written with training\.lr 0\.001, found 0\.5; "):
+        train(project.load(training__lr=0.5), overwrite=False, resume_from="latest", report=Silence())
+    assert [path.read_bytes() for path in records] == before
+    write_market(MarketSpec(days=3, seed=99), project.root / "bars.csv", overwrite=True)
+    with pytest.raises(ConfigError, match=r"was written with data\.content 'sha256:"):
+        train(project.load(), overwrite=False, resume_from="latest", report=Silence())
+    assert [path.read_bytes() for path in records[1:]] == before[1:]
+
+
 def test_a_killed_training_leaves_no_artifact_and_the_next_one_succeeds(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", days=3)
     process = start_long_training(project)

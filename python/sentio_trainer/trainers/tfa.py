@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from sentio_trainer import ledger
 from sentio_trainer.artifact import ArtifactSlot, reserve_artifact
 from sentio_trainer.assessment import assess, choose
-from sentio_trainer.checkpoint import Checkpoints, identity
+from sentio_trainer.checkpoint import Checkpoints, check_resumable, identity
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.distributed import Group, joined
 from sentio_trainer.errors import StoppedError
@@ -78,6 +80,8 @@ def _desk(
     else:
         found = find_run(loaded, resume_from)
         checkpoint = found.checkpoint
+        if checkpoint is not None:  # refused before the records of the run are touched
+            check_resumable(checkpoint, identity=identity(loaded.config), world=group.world)
         run_folder = resume_run(found, loaded, device=group.device, processes=group.world)
     with (
         reserve_artifact(loaded.path(loaded.config.export.out_dir), overwrite=overwrite, report=report) as slot,
@@ -93,6 +97,8 @@ def _train(loaded: LoadedConfig, group: Group, desk: Desk, venue: Venue, report:
     with run.phase("data"):
         samples = load_samples(loaded, report)
         split = split_samples(samples, config.data.split, report)
+    if desk.checkpoint is not None:  # of other bars: no model is tried
+        check_resumable(desk.checkpoint, identity=_identity(loaded, samples), world=group.world)
     run.note(data=data_document(samples.data, config.data.sources))
     group.of_first((run.folder, desk.checkpoint))  # the others may read what is in the cache now
     trials = ledger.ledger_path(desk.slot.folder)
@@ -183,10 +189,14 @@ def _learn(
             run_folder,
             keep_last=config.training.keep_last,
             every=config.training.checkpoint_steps,
-            identity={**identity(config), "data.content": _data_hash(samples)},
+            identity=_identity(loaded, samples),
         ),
         resume_from=checkpoint,
     )
+
+
+def _identity(loaded: LoadedConfig, samples: Samples) -> dict[str, JsonValue]:
+    return {**identity(loaded.config), "data.content": _data_hash(samples)}
 
 
 def _data_hash(samples: Samples) -> str:
