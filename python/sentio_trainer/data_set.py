@@ -105,9 +105,9 @@ def open_data_set(
         say: told in a line what happened.
 
     Raises:
-        DataError: a file is absent or wrong, or the symbols' bars have different intervals.
+        DataError: a file is absent or wrong, or two are equal, or the symbols' bars have different intervals.
     """
-    found = {symbol: source_of(path, cache_dir) for symbol, path in sources.items()}
+    found = _looked_at(sources, cache_dir)
     identity = _identity(found, spec, on_bad_bar)
 
     def build(writer: EntryWriter) -> Mapping[str, Any]:
@@ -131,9 +131,9 @@ def check_cached(
     """Reads every byte that the cache holds of these bars and their features, and drops what is damaged.
 
     Raises:
-        DataError: a file is absent.
+        DataError: a file is absent, or two are equal.
     """
-    found = {symbol: source_of(path, cache_dir) for symbol, path in sources.items()}
+    found = _looked_at(sources, cache_dir)
     check_whole(cache_dir, _identity(found, spec, on_bad_bar), _layout(spec), say=say)
 
 
@@ -145,6 +145,16 @@ def source_of(path: Path, cache_dir: Path) -> Source:
     """
     require_file(path)
     return look_at(path, memory=cache_dir / _HASHES)
+
+
+def _looked_at(sources: Mapping[str, Path], cache_dir: Path) -> dict[str, Source]:
+    found = {symbol: source_of(path, cache_dir) for symbol, path in sources.items()}
+    first: dict[str, str] = {}
+    for symbol, source in found.items():
+        if (other := first.setdefault(source.hash, symbol)) != symbol:
+            # A copy under another name is a slip, and would make every figure look twice as sure.
+            raise DataError(f"{shown_path(source.path)}: the bars of {symbol} are those of {other}, byte for byte")
+    return found
 
 
 def _identity(sources: Mapping[str, Source], spec: FeatureSpec, on_bad_bar: str) -> str:

@@ -142,6 +142,16 @@ def test_a_file_that_does_not_fit_is_refused(
     assert not (tmp_path / "cache").exists() or entries(files) == []
 
 
+def test_equal_bars_under_two_names_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    files["C"] = tmp_path / "C.csv"
+    files["C"].write_bytes(files["A"].read_bytes())
+    message = r"C\.csv: the bars of C are those of A, byte for byte$"
+    with pytest.raises(DataError, match=message):
+        opened(files)
+    with pytest.raises(DataError, match=message):
+        check_cached(files, SPEC, on_bad_bar="refuse", cache_dir=tmp_path / "cache", say=lambda _: None)
+
+
 @given(
     gaps=arrays.arrays(np.int64, st.integers(1, 40), elements=st.sampled_from([1, 60, 2**20, 2**33, 2**50])),
     chunk=st.integers(1, 50),
