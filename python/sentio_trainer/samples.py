@@ -8,14 +8,14 @@ from sentio_features import FeatureSpec, InputError, in_regular_hours
 from sentio_trainer.bars import Bool, Float64, iso_time
 from sentio_trainer.cache import CHUNK_ROWS
 from sentio_trainer.config import LoadedConfig
-from sentio_trainer.data_set import DataSet, open_data_set
+from sentio_trainer.data_set import DataSet, Series, open_data_set
 from sentio_trainer.errors import DataError
 from sentio_trainer.forecast import first_forecast
 from sentio_trainer.labels import Labels, label_set, learned_labels, longest_gap_ns
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 from sentio_trainer.rows import RowSet
-from sentio_trainer.schema import SplitConfig
+from sentio_trainer.schema import Config, SplitConfig
 from sentio_trainer.splits import Split, purged_split
 
 _DAY_S = 86_400.0
@@ -36,7 +36,7 @@ def load_samples(loaded: LoadedConfig, report: Report) -> Samples:
     """Bars, features and labels of a configuration.
 
     Raises:
-        DataError: the bars or the feature spec are absent or wrong.
+        DataError: the bars or the feature spec are absent or wrong, or a symbol has no row to use.
     """
     config = loaded.config
     spec = load_spec(loaded)
@@ -53,10 +53,12 @@ def load_samples(loaded: LoadedConfig, report: Report) -> Samples:
     labels = label_set(data, config.label, max_gap=config.data.max_gap, say=report.say)
     learned = learned_labels(data, labels, config.label, max_gap=config.data.max_gap, say=report.say)
     window = config.model.window
-    eligible = np.isfinite(labels.value) & np.isfinite(learned)
-    eligible &= whole_windows(data, window=window, max_gap=config.data.max_gap)
+    labelled = np.isfinite(labels.value) & np.isfinite(learned)
+    whole = whole_windows(data, window=window, max_gap=config.data.max_gap)
+    eligible = labelled & whole
     if config.data.hours == "regular":
         eligible &= regular_hours(data, config.data.calendar)
+    _require_rows(data, config, labelled=labelled, whole=whole, eligible=eligible)
     return Samples(data=data, labels=labels, learned=learned, eligible=eligible, window=window)
 
 
@@ -65,12 +67,35 @@ def split_samples(samples: Samples, config: SplitConfig, report: Report) -> Spli
     data = samples.data
     series = [each.rows for each in data.series]
     split = purged_split(data.time_ns, series, samples.labels.end, samples.eligible, config)
+    uses = {"learn from": split.train, "choose by": split.validation, "test on": split.test}
+    for each in data.series:
+        if lacking := [use for use, rows in uses.items() if not _has_rows(rows, each)]:
+            report.warn(f"{each.symbol}: no rows to {', to '.join(lacking)}")
     counts = [rows.count() for rows in (split.train, split.validation, split.test)]
     report.say(
         f"rows: {counts[0]:,} train, {counts[1]:,} validation, {counts[2]:,} test; "
         f"{len(data) - sum(counts):,} left out (warm-up, no label, holes, borders)"
     )
     return split
+
+
+def _has_rows(rows: RowSet, series: Series) -> bool:
+    within = (each for each in rows.ranges if series.rows.start <= each.start < series.rows.stop)
+    return any(rows.usable[each].any() for each in within)
+
+
+def _require_rows(data: DataSet, config: Config, *, labelled: Bool, whole: Bool, eligible: Bool) -> None:
+    """A symbol that adds nothing must not be named as learned from."""
+    for series in data.series:
+        if eligible[series.rows].any():
+            continue
+        labels, windows = (np.count_nonzero(each[series.rows]) for each in (labelled, whole))
+        window = config.model.window
+        raise DataError(
+            f"{series.symbol}: no row to use: of {len(series):,} bars {labels:,} have a label and {windows:,} end a "
+            f"whole window of {window} rows (warm-up {first_forecast(data, window=1)}, no hole longer than "
+            f"{config.data.max_gap}); give more bars{', or lower model.sequence_length' if window > 1 else ''}"
+        )
 
 
 def whole_windows(data: DataSet, *, window: int, max_gap: int) -> Bool:

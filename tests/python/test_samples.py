@@ -12,7 +12,7 @@ from sentio_trainer import samples
 from sentio_trainer.data_set import Series
 from sentio_trainer.errors import DataError
 from sentio_trainer.report import Silence
-from sentio_trainer.samples import load_samples, regular_hours, whole_windows
+from sentio_trainer.samples import load_samples, regular_hours, split_samples, whole_windows
 
 
 def test_each_symbol_has_its_own_features_and_labels(tmp_path: Path) -> None:
@@ -54,6 +54,38 @@ def test_symbols_with_bars_of_different_intervals_are_refused(tmp_path: Path) ->
     loaded = project.load(data__symbol=None, data__bars_csv=None, data__files={"A": "bars.csv", "B": "slow.csv"})
     with pytest.raises(DataError, match="bars of 300 s, but those of A are of 60 s"):
         load_samples(loaded, Silence())
+
+
+def test_a_symbol_without_a_row_to_use_is_refused(tmp_path: Path) -> None:
+    project = make_project(tmp_path, days=2)
+    lines = (tmp_path / "bars.csv").read_text().splitlines()
+    (tmp_path / "short.csv").write_text("\n".join(lines[:50]) + "\n")
+    loaded = project.load(data__symbol=None, data__bars_csv=None, data__files={"A": "bars.csv", "B": "short.csv"})
+    with pytest.raises(DataError, match=r"^B: no row to use: of 49 bars 48 have a label and 0 end a whole window"):
+        load_samples(loaded, Silence())
+    # A session has 390 bars, and a night is a hole.
+    loaded = project.load(model__kind="transformer", model__sequence_length=400, model__hidden=16)
+    with pytest.raises(DataError, match=r"0 end a whole window of 400 rows .*lower model\.sequence_length$"):
+        load_samples(loaded, Silence())
+
+
+def test_a_symbol_that_a_part_lacks_is_told(tmp_path: Path) -> None:
+    class Warnings(Silence):
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def warn(self, text: str) -> None:
+            self.told.append(text)
+
+    project = make_project(tmp_path, days=5)
+    header, *lines = (tmp_path / "bars.csv").read_text().splitlines()
+    for name, part in (("early", lines[:390]), ("late", lines[-200:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([header, *part]) + "\n")
+    files = {"ALL": "bars.csv", "OLD": "early.csv", "NEW": "late.csv"}
+    loaded = project.load(data__symbol=None, data__bars_csv=None, data__files=files)
+    report = Warnings()
+    split_samples(load_samples(loaded, Silence()), loaded.config.data.split, report)
+    assert report.told == ["OLD: no rows to choose by, to test on", "NEW: no rows to learn from, to choose by"]
 
 
 def test_windows_and_hours_are_the_same_however_many_rows_are_looked_at_together(
