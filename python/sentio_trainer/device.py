@@ -79,8 +79,8 @@ def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
 
 
 @contextmanager
-def memory_errors_in_words(config: TrainingConfig, device: torch.device) -> Iterator[None]:
-    """Says what to do where memory ends within.
+def memory_errors_in_words(config: TrainingConfig, device: torch.device, *, has_batches: bool = True) -> Iterator[None]:
+    """Says what to do where memory ends within; without batches it is the model that does not fit.
 
     Raises:
         SentioError: an allocation failed; any other error passes as it is.
@@ -91,13 +91,18 @@ def memory_errors_in_words(config: TrainingConfig, device: torch.device) -> Iter
         if not _is_memory_error(error):
             raise
         size = config.batch_size
+        place = f"{device} with training.batch_size {size}" if has_batches else str(device)
         remedy = "the model itself is too large (model.hidden, model.layers)"
-        if size > 1:
+        if has_batches and size > 1:
             remedy = f"try {size // 2}, with training.accumulate {2 * config.accumulate} for the same steps"
-        raise SentioError(f"out of memory on {device} with training.batch_size {size}: {remedy}") from error
+        raise SentioError(f"out of memory on {place}: {remedy}") from error
 
 
 def _is_memory_error(error: Exception) -> bool:
     # On the CPU and on MPS torch raises a plain RuntimeError.
-    told = ("DefaultCPUAllocator: can't allocate memory", "MPS backend out of memory")
+    told = (
+        "DefaultCPUAllocator: can't allocate memory",
+        "Storage size calculation overflowed",
+        "MPS backend out of memory",
+    )
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(text in str(error) for text in told)

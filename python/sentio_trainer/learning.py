@@ -6,9 +6,10 @@ from pathlib import Path
 import torch
 
 from sentio_trainer.allocator import keep_freed_memory
-from sentio_trainer.batches import Batches
+from sentio_trainer.batches import CPU, Batches
 from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.checkpoint import Checkpoints
+from sentio_trainer.device import memory_errors_in_words
 from sentio_trainer.distributed import Group
 from sentio_trainer.forecast import outputs
 from sentio_trainer.goal import Goal, make_goal
@@ -62,7 +63,8 @@ def learn(
     torch.manual_seed(config.training.seed)
     moments = training_moments(samples.data.x, train, names=samples.data.spec.names)
     goal = make_goal(samples.learned, train, config.label, weighting=config.training.weighting)
-    body = build_model(config.model, inputs=samples.data.spec.width)
+    with memory_errors_in_words(config.training, CPU, has_batches=False):
+        body = build_model(config.model, inputs=samples.data.spec.width)
     model = Normalised(body, moments, clip=config.model.clip)
     processes = f", {group.world} processes" if group.world > 1 else ""
     report.say(f"training on {device}: {sum(p.numel() for p in model.parameters()):,} parameters{processes}")

@@ -500,6 +500,13 @@ def test_bars_that_do_not_suffice_are_refused_and_nothing_is_written(
     assert {path.name for path in (project.root / "artifacts" / "TFA").iterdir()} <= {"trials.csv"}
 
 
+@pytest.mark.parametrize("hidden", [2**50, 2**60])
+def test_a_model_beyond_all_memory_is_one_line(tmp_path: Path, hidden: int) -> None:
+    project = make_project(tmp_path / "p", days=3, hidden=hidden)
+    with pytest.raises(SentioError, match=r"^out of memory on cpu: the model itself is too large \(model\.hidden, "):
+        train(project.load(), overwrite=False, report=Silence())
+
+
 def test_regular_hours_only_leaves_out_rows_and_not_bars(tmp_path: Path) -> None:
     project = make_project(tmp_path / "p", days=5, epochs=1)
     # Two hours later: the last third of each session lies outside regular hours.
