@@ -1,5 +1,6 @@
 """Whether a configuration can be trained here: all that a training would stumble over before its first step."""
 
+from sentio_trainer import ledger
 from sentio_trainer.bars import iso_time, read_through
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import check_cached
@@ -16,6 +17,7 @@ def check_config(loaded: LoadedConfig) -> list[str]:
 
     Raises:
         ConfigError: the device, a tracker's package or the cost model is not there.
+        ArtifactError: the ledger is damaged.
         DataError: the feature spec or the bars are wrong, or too few for one sample.
     """
     config = loaded.config
@@ -25,6 +27,7 @@ def check_config(loaded: LoadedConfig) -> list[str]:
     Venue.of(loaded).check()
     spec = load_spec(loaded)
     folder = loaded.path(config.export.out_dir)
+    ledger.read(ledger.ledger_path(folder))
     lines = [
         f"device: {device}, {'float32' if dtype is None else str(dtype).removeprefix('torch.')}",
         f"costs: {config.evaluation.costs}",

@@ -114,6 +114,7 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
     Raises:
         ConfigError: the folds do not fit each other, or there is no such device or cost model.
         DataError: the bars are wrong or too few.
+        ArtifactError: the ledger is damaged.
         SentioError: a training fails.
     """
     began = time.perf_counter()
@@ -123,6 +124,8 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
     device = pick_device(config.training.device)
     venue = Venue.of(loaded)
     venue.check()
+    trials = ledger.ledger_path(loaded.path(config.export.out_dir))
+    ledger.read(trials)  # a damaged one would refuse the end of it
     samples = load_samples(loaded, report)
     plan = plan_splits(samples, config)
     counts = [fold.count() for fold in plan.folds]
@@ -131,7 +134,6 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
         f"{sum(counts):,} rows in {len(counts)} folds; the last {config.data.split.test:.0%} of the rows stay unseen, "
         f"for the test of a training"
     )
-    trials = ledger.ledger_path(loaded.path(config.export.out_dir))
     data_hash = ledger.hash_data({each.symbol: each.file_hash for each in samples.data.series})
     results: list[SplitResult] = []
     logits: dict[tuple[int, int], Float32] = {}  # of a split and a fold, in time order

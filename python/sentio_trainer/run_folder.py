@@ -35,6 +35,8 @@ METRICS = "metrics.jsonl"
 LATEST = "latest"
 CHECKPOINT_PREFIX = "checkpoint_"
 
+# What a run that is gone on with is read for.
+_GONE_ON_WITH = ("model_id", "version", "status", "duration_s", "resumed", "phases_s")
 _TIME = r"\d{8}T\d{6}\.\d{3}Z"
 _ABSOLUTE_FOLDER = re.compile(r"""(?<![^\s'"(=])/(?:[^\s/:'"]+/)*""")
 
@@ -210,6 +212,8 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise SentioError(f"{shown_path(path)}: is not a run's: {error!r}") from error
     if major != SCHEMA_VERSION.partition(".")[0]:
         raise SentioError(f"{shown_path(path)}: has schema {document['schema_version']}, this program reads 1.x")
+    if missing := [name for name in _GONE_ON_WITH if name not in document]:
+        raise SentioError(f"{shown_path(path)}: is not a run's: it has no {', '.join(missing)}")
     return dict(document)
 
 

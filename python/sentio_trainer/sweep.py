@@ -87,6 +87,7 @@ def run_sweep(
         ConfigError: optuna is missing, or the study exists and is not resumed, or is of other settings or data.
         StoppedError: Ctrl-C or SIGTERM; the trials that ran are recorded and will be repeated.
         DataError: a bars file is absent.
+        ArtifactError: the ledger is damaged.
         SentioError: no trial finished, or another process runs the study.
     """
     if importlib.util.find_spec("optuna") is None:
@@ -103,6 +104,7 @@ def run_sweep(
         raise ConfigError(
             f"--study {study}: {shown_path(path)} exists; go on with it by --resume, or name another --study"
         )
+    ledger.read(ledger.ledger_path(artifact))  # a damaged one would refuse the end of it
     data_hash = _hash_data(loaded)
     try:
         with exclusive_lock(path.with_name(f".{path.name}.lock"), wait=False), closing(_Store(path)) as store:

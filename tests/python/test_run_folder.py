@@ -288,10 +288,14 @@ def test_what_cannot_be_resumed_is_one_line(tmp_path: Path, monkeypatch: pytest.
     assert refusal(missing) == f"--resume-from {missing}: no such checkpoint; there are checkpoint_20"
 
 
-def test_a_run_of_a_later_major_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_a_run_of_this_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for content, message in (
         ('{"schema_version": "2.0"}', "run.json: has schema 2.0, this program reads 1.x"),
+        (
+            '{"schema_version": "1.0", "status": "running", "version": "v1"}',
+            "run.json: is not a run's: it has no model_id, duration_s, resumed, phases_s",
+        ),
         ("[]", "run.json: is not a run's: TypeError('list indices must be integers or slices, not str')"),
     ):
         Path("run.json").write_text(content)

@@ -21,7 +21,9 @@ from training_support import ONE_THREAD, Project, command, make_project
 import sentio_trainer
 from sentio_trainer.bootstrap import Interval
 from sentio_trainer.config import given_by_flag, load_config
-from sentio_trainer.errors import ConfigError, DataError, SentioError
+from sentio_trainer.config_check import check_config
+from sentio_trainer.cross_training import cross_validate
+from sentio_trainer.errors import ArtifactError, ConfigError, DataError, SentioError
 from sentio_trainer.evaluation import Evaluation
 from sentio_trainer.files import exclusive_lock
 from sentio_trainer.market import MarketSpec, write_market
@@ -290,6 +292,21 @@ def test_an_existing_version_is_refused_before_any_work(trained: Project) -> Non
         train(trained.load(), overwrite=False, report=notes)
     assert notes.said == []
     assert contents(trained.artifact) == before
+
+
+def test_a_damaged_ledger_is_refused_before_any_work(tmp_path: Path) -> None:
+    project, notes = make_project(tmp_path / "p", days=3), Notes()
+    ledger = project.artifact.parent / "trials.csv"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("a,b\n")
+    for work in (
+        lambda loaded: train(loaded, overwrite=False, report=notes),
+        lambda loaded: cross_validate(loaded, notes),
+        check_config,
+    ):
+        with pytest.raises(ArtifactError, match=r"trials\.csv:1: must be the columns time,version,"):
+            work(project.load())
+    assert notes.said == []
 
 
 def test_overwrite_replaces_a_version_and_nothing_but_a_version(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report, resume_from:
     venue = Venue.of(loaded)
     venue.check()
     check_tracking(config.tracking)
+    ledger.read(ledger.ledger_path(loaded.path(config.export.out_dir)))  # a damaged one would refuse the end of it
     with joined(config.training.device) as group:
         if not group.is_first:
             _train_along(loaded, group)
