@@ -59,6 +59,23 @@ def compiles(choice: str, device: torch.device) -> bool:
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 
+@contextmanager
+def compile_errors_in_words() -> Iterator[None]:
+    """Says how to do without torch.compile where it fails within, as it does without a compiler.
+
+    Raises:
+        SentioError: it failed; any other error passes as it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # By name: torch imports its compiler, which takes a second, only where something is compiled.
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        text = " ".join(str(error).partition("\n\n")[0].split())  # advice for PyTorch's own developers follows
+        raise SentioError(f"torch.compile cannot be used here, training.compile=off does without: {text}") from error
+
+
 def random_state(device: torch.device) -> dict[str, Tensor]:
     """The states of torch's random numbers on the CPU and on the device."""
     state = {"cpu": torch.get_rng_state()}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sentio_trainer.batches import Batch
 from sentio_trainer.checkpoint import Checkpoint, Checkpoints, Progress, read_checkpoint
-from sentio_trainer.device import memory_errors_in_words, random_state, set_random_state
+from sentio_trainer.device import compile_errors_in_words, memory_errors_in_words, random_state, set_random_state
 from sentio_trainer.distributed import Group
 from sentio_trainer.errors import SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
@@ -69,14 +69,14 @@ def fit(
             training that was never stopped.
 
     Raises:
-        SentioError: the loss is not finite, or memory does not suffice, or another process stopped.
+        SentioError: the loss is not finite, memory does not suffice, torch.compile fails, or another process stopped.
         DataError: the checkpoint is damaged.
         ConfigError: the checkpoint is of another training, or the device lacks the precision.
         StoppedError: it was asked to stop; a checkpoint was written.
     """
     if not group.is_first:
         report, watcher = Silence(), Nobody()
-    with memory_errors_in_words(config, group.device):
+    with memory_errors_in_words(config, group.device), compile_errors_in_words():
         training = _Training(model, batches, objective, validate, config, group, report, watcher, checkpoints)
         training.begin(resume_from)
         return training.run()

@@ -13,7 +13,7 @@ from torch import nn
 
 from sentio_trainer.bootstrap import block_bootstrap_errors
 from sentio_trainer.calibration import fit_calibration
-from sentio_trainer.device import memory_errors_in_words, pick_device
+from sentio_trainer.device import compile_errors_in_words, memory_errors_in_words, pick_device
 from sentio_trainer.errors import ConfigError, SentioError
 from sentio_trainer.forecast import outputs
 from sentio_trainer.metrics import auc, correlation, rank_correlation, ranks
@@ -248,6 +248,18 @@ def test_accelerators_run_out_of_memory_in_their_own_words(text: str) -> None:
         memory_errors_in_words(config_of(batch_size=1), CPU),
     ):
         raise kind(text)
+
+
+def test_a_compiler_that_is_not_there_is_named_with_the_key_that_does_without_it() -> None:
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    with (
+        pytest.raises(SentioError, match=r"^torch\.compile cannot be used here, training\.compile=off does .* no gcc$"),
+        compile_errors_in_words(),
+    ):
+        raise BackendCompilerFailed(compile_errors_in_words, RuntimeError("no gcc"), None)
+    with pytest.raises(RuntimeError, match=r"^shapes differ$"), compile_errors_in_words():
+        raise RuntimeError("shapes differ")
 
 
 def test_other_errors_pass_as_they_are() -> None:
