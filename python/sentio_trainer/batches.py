@@ -123,11 +123,6 @@ class Batches:
         block_rows = min(BLOCK_ROWS, batch_size * world // BLOCKS_PER_BATCH)
         self._block_rows = max(1, block_rows, -(-self._row_count // MAX_BLOCKS))
 
-    @property
-    def row_count(self) -> int:
-        """Rows of an epoch, of all processes together."""
-        return self._row_count
-
     def __len__(self) -> int:
         """Batches of an epoch, the same for each epoch and process."""
         return self._batch_count

@@ -13,11 +13,11 @@ from sentio_trainer.cross_scores import spread_of
 from sentio_trainer.cross_training import CrossValidation, Fold, SplitResult
 from sentio_trainer.cross_training import Path as HistoryPath
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.evaluation import estimate_document
 from sentio_trainer.files import remove_folder, sync_folder
 from sentio_trainer.paths import shown_path
 from sentio_trainer.plot import EXTRA
 from sentio_trainer.report import Report
-from sentio_trainer.scores import Estimate
 
 DOCUMENT = "validation.json"
 PLOT = "validation.png"
@@ -74,8 +74,8 @@ def validation_document(loaded: LoadedConfig, result: CrossValidation) -> dict[s
         "looks": result.looks,
         "trainings": len(result.splits),
         "splits_with_ic_above_0": sum((each.figures.ic or 0.0) > 0.0 for each in result.splits),
-        "fold_ic": _estimate(result.fold_ic),
-        "overall": {name: _estimate(each) for name, each in vars(result.overall).items()},
+        "fold_ic": estimate_document(result.fold_ic),
+        "overall": {name: estimate_document(each) for name, each in vars(result.overall).items()},
         "intervals": {
             "standard_errors": config.evaluation.standard_errors,
             "fold_ic": "spread over folds, corrected for shared training rows (Nadeau & Bengio 2003)",
@@ -154,14 +154,3 @@ def _spread(paths: tuple[HistoryPath, ...]) -> dict[str, dict[str, float] | None
     }
     spreads = {name: spread_of(values) for name, values in figures.items()}
     return {name: None if spread is None else asdict(spread) for name, spread in spreads.items()}
-
-
-def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
-    if estimate is None:
-        return None
-    interval = estimate.interval
-    return {
-        "value": estimate.value,
-        "low": None if interval is None else interval.low,
-        "high": None if interval is None else interval.high,
-    }

@@ -161,11 +161,11 @@ def evaluation_document(evaluation: Evaluation) -> dict[str, Any]:
         },
         "looks": evaluation.looks,
         "forecasts": {
-            scores.key: {name: _estimate_document(each) for name, each in _figures(scores).items()}
+            scores.key: {name: estimate_document(each) for name, each in _figures(scores).items()}
             for scores in (evaluation.model, *evaluation.baselines)
         },
         "ic_above": {
-            baseline.key: _estimate_document(above)
+            baseline.key: estimate_document(above)
             for baseline, above in zip(evaluation.baselines, evaluation.ic_above, strict=True)
         },
         "reliability": [asdict(each) for each in evaluation.reliability],
@@ -176,7 +176,8 @@ def _figures(scores: Scores) -> dict[str, Estimate | None]:
     return {"auc": scores.auc, "ic": scores.ic, "rank_ic": scores.rank_ic, "brier": scores.brier}
 
 
-def _estimate_document(estimate: Estimate | None) -> dict[str, float | None] | None:
+def estimate_document(estimate: Estimate | None) -> dict[str, float | None] | None:
+    """Value and interval; null where undefined."""
     if estimate is None:
         return None
     interval = estimate.interval

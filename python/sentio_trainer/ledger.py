@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sentio_trainer.errors import ArtifactError
 from sentio_trainer.files import exclusive_lock
 from sentio_trainer.paths import shown_path
 from sentio_trainer.schema import Config
+from sentio_trainer.watch import Epoch
 
 LEDGER = "trials.csv"
 # How the studies of cross-validations are called: `validate-<UTC time>`, a trial for each split.
@@ -52,6 +54,36 @@ class Trial:
 COLUMNS = tuple(field.name for field in fields(Trial))
 _WHOLE = ("trial", "seed", "epoch")
 _REAL = ("loss", "auc", "ic", "rank_ic")
+
+
+def trial_of(
+    config: Config,
+    best: Epoch | None,
+    *,
+    version: str,
+    study: str | None,
+    trial: int | None,
+    status: str,
+    changed: Mapping[str, Any],
+    data_hash: str,
+) -> Trial:
+    """The row of a training that ends now; `best` is None where no epoch was validated."""
+    return Trial(
+        time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        version=version,
+        study=study,
+        trial=trial,
+        status=status,
+        changed=changed,
+        seed=config.training.seed,
+        epoch=best.epoch if best else None,
+        loss=best.loss if best else None,
+        auc=best.auc if best else None,
+        ic=best.ic if best else None,
+        rank_ic=best.rank_ic if best else None,
+        config_hash=hash_config(config),
+        data_hash=data_hash,
+    )
 
 
 def ledger_path(artifact: Path) -> Path:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 
 from sentio_trainer import ledger
@@ -46,27 +45,17 @@ def recorded(
     finally:
         if tried.best is None and log is not None and (epochs := read_train_log(log)):
             tried.best = best_epoch(epochs, loaded.config.training.monitor)
-        row = _row(loaded, tried.best, status=status, data_hash=data_hash)
-        ledger.append(path, replace(row, study=study, trial=trial))
-
-
-def _row(loaded: LoadedConfig, best: Epoch | None, *, status: str, data_hash: str) -> ledger.Trial:
-    return ledger.Trial(
-        time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        version=loaded.path(loaded.config.export.out_dir).name,
-        study=None,
-        trial=None,
-        status=status,
-        changed=_changed(loaded),
-        seed=loaded.config.training.seed,
-        epoch=best.epoch if best else None,
-        loss=best.loss if best else None,
-        auc=best.auc if best else None,
-        ic=best.ic if best else None,
-        rank_ic=best.rank_ic if best else None,
-        config_hash=ledger.hash_config(loaded.config),
-        data_hash=data_hash,
-    )
+        row = ledger.trial_of(
+            loaded.config,
+            tried.best,
+            version=loaded.path(loaded.config.export.out_dir).name,
+            study=study,
+            trial=trial,
+            status=status,
+            changed=_changed(loaded),
+            data_hash=data_hash,
+        )
+        ledger.append(path, row)
 
 
 def _changed(loaded: LoadedConfig) -> dict[str, object]:

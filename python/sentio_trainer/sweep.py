@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -319,20 +318,14 @@ class _Sweep:
     def _record(
         self, status: str, number: int, params: Mapping[str, Value], best: Epoch | None, loaded: LoadedConfig
     ) -> None:
-        trial = ledger.Trial(
-            time=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        trial = ledger.trial_of(
+            loaded.config,
+            best,
             version=self._version,
             study=self._study.study_name,
             trial=number,
             status=status,
             changed=dict(params),
-            seed=loaded.config.training.seed,
-            epoch=best.epoch if best else None,
-            loss=best.loss if best else None,
-            auc=best.auc if best else None,
-            ic=best.ic if best else None,
-            rank_ic=best.rank_ic if best else None,
-            config_hash=ledger.hash_config(loaded.config),
             data_hash=self._data_hash,
         )
         ledger.append(self._ledger, trial)
