@@ -11,6 +11,7 @@ from sentio_trainer.calibration import fit_calibration
 from sentio_trainer.checkpoint import Checkpoints
 from sentio_trainer.device import memory_errors_in_words
 from sentio_trainer.distributed import Group
+from sentio_trainer.errors import DataError
 from sentio_trainer.forecast import outputs
 from sentio_trainer.goal import Goal, make_goal
 from sentio_trainer.loop import Fit, fit
@@ -55,6 +56,8 @@ def learn(
         resume_from: the one to go on from.
 
     Raises:
+        DataError: every training or validation label is 0.
+        SentioError: the model is beyond all memory.
         As `fit` does.
     """
     device = group.device
@@ -102,7 +105,10 @@ def learn(
 
 def _held(samples: Samples, rows: RowSet, goal: Goal) -> Held:
     indices = rows.indices()
-    target, weight = goal(samples.learned[indices])
+    learned = samples.learned[indices]
+    if not learned.any():  # every epoch would do as well as every other
+        raise DataError("every label of the validation rows is 0: there is nothing to choose an epoch by")
+    target, weight = goal(learned)
     return Held(
         x=samples.data.x,
         rows=indices,

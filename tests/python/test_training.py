@@ -483,6 +483,12 @@ def use_flat_prices(project: Project) -> None:
     (project.root / "bars.csv").write_text("\n".join([header, *flat]) + "\n")
 
 
+def use_flat_prices_at_the_end(project: Project) -> None:
+    header, *lines = (project.root / "bars.csv").read_text().splitlines()
+    flat = [f"{line.split(',')[0]},5,5,5,5,1" for line in lines[800:]]
+    (project.root / "bars.csv").write_text("\n".join([header, *lines[:800], *flat]) + "\n")
+
+
 def use_few_bars(project: Project) -> None:
     lines = (project.root / "bars.csv").read_text().splitlines()
     (project.root / "bars.csv").write_text("\n".join(lines[:101]) + "\n")
@@ -500,6 +506,7 @@ def use_a_bad_mark(project: Project) -> None:
     ("spoil", "message"),
     [
         (use_flat_prices, "every label of the training rows is 0: there is no direction to learn"),
+        (use_flat_prices_at_the_end, "every label of the validation rows is 0: there is nothing to choose an epoch by"),
         (use_few_bars, "no rows left to use as validation: 100 bars"),
         (use_no_bars, "bars.csv: has no valid bars"),
         (use_a_bad_mark, "bars.csv.synthetic.json: must be a JSON object, found []"),
