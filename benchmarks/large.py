@@ -7,6 +7,7 @@ Run by hand, for it needs disk (370 bytes a row): python -m benchmarks.large --r
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -78,8 +79,22 @@ def write_long_csv(path: Path, rows: int) -> None:
             file.writelines(f"{seconds[i] + later},{values[i]}" for i in range(count))
 
 
+def copy_for_others(folder: Path, symbols: int) -> None:
+    """A file for each symbol; the same bars twice would be refused, so each has a last one of its own."""
+    bars = folder / "bars0.csv"
+    with bars.open("rb") as file:
+        file.seek(-200, os.SEEK_END)
+        time_s, values = file.read().decode().splitlines()[-1].split(",", 1)
+    for i in range(1, symbols):
+        copy = folder / f"bars{i}.csv"
+        shutil.copy(bars, copy)
+        shutil.copy(f"{bars}.synthetic.json", f"{copy}.synthetic.json")
+        with copy.open("a") as file_of_copy:
+            file_of_copy.write(f"{int(time_s) + 60 * i},{values}\n")
+
+
 def opened(folder: Path, symbols: int) -> DataSet:
-    sources = {f"S{i}": folder / "bars.csv" for i in range(symbols)}
+    sources = {f"S{i}": folder / f"bars{i}.csv" for i in range(symbols)}
     spec = FeatureSpec.load(STATIONARY)
     return open_data_set(sources, spec, on_bad_bar="refuse", cache_dir=folder / "cache", say=lambda _: None)
 
@@ -113,7 +128,7 @@ JOBS = ("build", "open cold", "open", "labels", "barrier labels", "windows")
 
 def check(data: DataSet, folder: Path) -> None:
     """The first rows of the first and the last symbol are what one builder makes of them."""
-    first = next(iter(iter_csv(folder / "bars.csv", chunk_bars=20_000)))
+    first = next(iter(iter_csv(folder / "bars0.csv", chunk_bars=20_000)))
     expected = FeatureBuilder(data.spec).build(first)
     for series in (data.series[0], data.series[-1]):
         found = data.x[series.rows][: len(expected)]
@@ -131,7 +146,8 @@ def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        write_long_csv(folder / "bars.csv", given.rows // symbols)
+        write_long_csv(folder / "bars0.csv", given.rows // symbols)
+        copy_for_others(folder, symbols)
         console.print(f"{given.rows:,} rows of {symbols} symbols, 55 features; MB are 10^6 bytes")
         console.print(f"{'':>16}{'seconds':>12}{'own MB before':>16}{'own MB, most':>16}")
         for what in JOBS:

@@ -204,11 +204,14 @@ def entry_folder(cache_dir: Path, identity: str) -> Path:
 
 
 def _open(folder: Path, layout: Layout, *, whole: bool = False) -> Entry | str:
-    """An entry, or what is wrong with it in a few words."""
+    """An entry, or what is wrong with it in a few words.
+
+    A file that may not be read, or a disk that fails to, is no reason to drop gigabytes that may be whole.
+    """
     try:
         with ExitStack() as files:
             return _read(folder, layout, files, whole=whole)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, TypeError) as error:
         return f"it cannot be read: {error or type(error).__name__}"
 
 

@@ -74,7 +74,7 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the version if it exists.")] = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps. [training.device]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows. [training.epochs]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows of one step. [training.batch_size]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows of a batch. [training.batch_size]")] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate. [training.lr]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, dropout and block order. [training.seed]")] = None,
     out: Annotated[str | None, typer.Option(help="Artifact folder, .../<model id>/<version>. [export.out_dir]")] = None,

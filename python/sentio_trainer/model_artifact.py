@@ -20,6 +20,9 @@ from sentio_trainer.samples import Samples, row_span
 from sentio_trainer.splits import Split
 from sentio_trainer.thresholds import Choice
 
+# Rows of a part that the probe's are chosen from: the numbers of all rows of a long part would fill the memory.
+_PROBED_ROWS = 100_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -115,7 +118,7 @@ def _probe_rows(outcome: Outcome, count: int) -> Int64:
     share = -(-count // len(parts))
     spread = []
     for rows in parts:
-        indices = rows.indices()
+        indices = rows.thinned(_PROBED_ROWS).indices()
         spread.append(indices[np.linspace(0, len(indices) - 1, share).round().astype(np.int64)])
     return np.unique(np.concatenate(spread))[:count]
 

@@ -145,10 +145,13 @@ def load_spec(loaded: LoadedConfig) -> FeatureSpec:
 
 def row_span(samples: Samples, rows: RowSet) -> list[str]:
     """Open times of the first bar of a set of rows and of the last bar that its labels look at."""
-    used = [each for each in rows.ranges if rows.usable[each].any()]
-    time_ns = samples.data.time_ns
-    first = min(int(time_ns[each][rows.usable[each]][0]) for each in used)
-    last = max(int(time_ns[samples.labels.end[each][rows.usable[each]].max()]) for each in used)
+    time_ns, firsts, lasts = samples.data.time_ns, [], []
+    for chunk in rows.chunks(CHUNK_ROWS):
+        usable = rows.usable[chunk]
+        if usable.any():
+            firsts.append(int(time_ns[chunk.start + int(np.argmax(usable))]))
+            lasts.append(int(time_ns[samples.labels.end[chunk][usable].max()]))
+    first, last = min(firsts), max(lasts)
     return [iso_time(first), iso_time(last)]
 
 

@@ -260,7 +260,7 @@ class TrackingConfig(Section):
     plot: bool = Field(default=True, description="training.png in the run folder, where matplotlib is installed")
     tensorboard: bool = Field(default=False, description="write TensorBoard events [extra track]")
     wandb: Literal["off", "offline", "online"] = Field(default="off", description="Weights & Biases [extra track]")
-    mlflow: str | None = Field(default=None, description="MLflow tracking URI or folder [extra track]")
+    mlflow: str | None = Field(default=None, min_length=1, description="MLflow tracking URI or folder [extra track]")
     project: str = Field(default="sentio", min_length=1, description="name of the project in Weights & Biases, MLflow")
 
 
