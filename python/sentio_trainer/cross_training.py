@@ -128,9 +128,15 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
     ledger.read(trials)  # a damaged one would refuse the end of it
     samples = load_samples(loaded, report)
     plan = plan_splits(samples, config)
+    scheme = config.evaluation.cross_validation
+    if scheme.scheme != "walk_forward" and scheme.embargo < samples.window:
+        report.warn(
+            f"evaluation.cross_validation.embargo {scheme.embargo} is shorter than a window of {samples.window} rows: "
+            "rows that are learned from after a test still read tested bars"
+        )
     counts = [fold.count() for fold in plan.folds]
     report.say(
-        f"{config.evaluation.cross_validation.scheme}: {len(plan.splits)} trainings on {device}, tested on "
+        f"{scheme.scheme}: {len(plan.splits)} trainings on {device}, tested on "
         f"{sum(counts):,} rows in {len(counts)} folds; the last {config.data.split.test:.0%} of the rows stay unseen, "
         f"for the test of a training"
     )

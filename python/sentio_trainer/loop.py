@@ -20,7 +20,7 @@ from sentio_trainer.errors import SentioError, StoppedError
 from sentio_trainer.interruption import interruptions
 from sentio_trainer.losses import Objective
 from sentio_trainer.machine import cpu_name
-from sentio_trainer.monitor import best_epoch
+from sentio_trainer.monitor import best_epoch, monitored
 from sentio_trainer.optimisation import Optimisation, learning_rate_share
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report, Silence
@@ -141,6 +141,11 @@ class _Training:
                     raise self._stopped()
         if len(self._epochs) < self._config.epochs and self._step < self._total:
             self._report.say(f"no better {self._config.monitor} for {self._config.patience} epochs: training stops")
+        if monitored(self._best(), self._config.monitor) is None:
+            raise SentioError(
+                f"training.monitor {self._config.monitor}: is undefined in each of {len(self._epochs)} epochs, because "
+                "all validation rows have one forecast or none moved, so it can pick none; loss can"
+            )
         self._model.load_state_dict(self._best_weights)
         return Fit(epochs=self._epochs, best=self._best())
 

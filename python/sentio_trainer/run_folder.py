@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -68,6 +68,11 @@ class RunFolder:
         """What run.json holds."""
         return self._document
 
+    @property
+    def duration_s(self) -> float:
+        """Of all its parts, where it was interrupted and gone on with."""
+        return round(self._earlier_s + time.perf_counter() - self._began, 3)
+
     def note(self, **facts: Any) -> None:
         """Adds facts to run.json: `data`, `verdict`, `metrics`, …"""
         self._document.update(facts)
@@ -85,7 +90,7 @@ class RunFolder:
             self._write()
 
     def _write(self) -> None:
-        self._document["duration_s"] = round(self._earlier_s + time.perf_counter() - self._began, 3)
+        self._document["duration_s"] = self.duration_s
         write_atomic(self.folder / RUN, to_json(self._document))
 
     @contextmanager
@@ -108,19 +113,6 @@ class RunFolder:
 
     def _end(self, status: str, *, error: str | None = None) -> None:
         self.note(status=status, error=error, ended_at=_iso(_now()))
-
-
-class NoRun:
-    """Keeps nothing: for the trials of a sweep, and for all processes but the first."""
-
-    folder: None = None
-
-    def note(self, **facts: Any) -> None:
-        del facts
-
-    def phase(self, name: str) -> "nullcontext[None]":
-        del name
-        return nullcontext()
 
 
 @contextmanager

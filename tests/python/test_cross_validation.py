@@ -503,6 +503,24 @@ def test_each_training_is_in_the_ledger_and_each_configuration_counts_once(tmp_p
     assert ledger.count(trials, tested=True) == 0  # the test period is still unseen
 
 
+class Warnings(Silence):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.told.append(text)
+
+
+@pytest.mark.parametrize("embargo", [0, 1])
+def test_an_embargo_shorter_than_a_window_is_told(tmp_path: Path, embargo: int) -> None:
+    made = make_project(tmp_path / "project", days=3, epochs=1)
+    given = {"scheme": "purged_k_fold", "folds": 2, "embargo": embargo}
+    report = Warnings()
+    cross_validate(made.load(**{f"evaluation__cross_validation__{key}": value for key, value in given.items()}), report)
+    told = any("embargo 0 is shorter than a window of 1 rows" in text for text in report.told)
+    assert told is (embargo == 0)
+
+
 def test_the_document_is_json_whatever_is_undefined(combined: CrossValidation, project: Project) -> None:
     nothing = replace(combined, overall=replace(combined.overall, ic=None), fold_ic=Estimate(value=0.1, interval=None))
     document = validation_document(project.load(), nothing)

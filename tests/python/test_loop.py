@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -136,6 +137,14 @@ def test_the_model_ends_with_the_weights_of_its_best_epoch(monitor: str) -> None
 def test_training_stops_when_no_epoch_is_better_for_long_enough() -> None:
     _, result = train(make_problem(600, strength=0.02), epochs=50, patience=3)
     assert len(result.epochs) == result.best.epoch + 3 < 50
+
+
+def test_a_monitor_that_no_epoch_defines_is_an_error_in_words() -> None:
+    problem = make_problem(500)
+    still = replace(problem.held, forward_return=np.zeros(250))
+    assert train(problem, held=still, epochs=1)[1].best.ic is None
+    with pytest.raises(SentioError, match=r"^training\.monitor ic: is undefined in each of 2 epochs, .*; loss can$"):
+        train(problem, held=still, epochs=2, monitor="ic")
 
 
 def test_rows_that_are_held_do_not_move_the_weights() -> None:

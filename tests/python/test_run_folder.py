@@ -16,7 +16,7 @@ from sentio_features import ENGINE_VERSION
 
 from sentio_trainer.config import load_config
 from sentio_trainer.errors import ConfigError, SentioError, StoppedError
-from sentio_trainer.run_folder import FoundRun, NoRun, find_run, open_run, read_run, resume_run, runs_of
+from sentio_trainer.run_folder import FoundRun, find_run, open_run, read_run, resume_run, runs_of
 from sentio_trainer.run_log import RunLog, read_metrics, read_train_log, train_log
 
 CPU = torch.device("cpu")
@@ -302,10 +302,3 @@ def test_what_is_not_a_run_of_this_schema_is_refused(tmp_path: Path, monkeypatch
         with pytest.raises(SentioError) as caught:
             read_run(tmp_path)
         assert str(caught.value) == message
-
-
-def test_a_training_without_a_folder_is_told_the_same(tmp_path: Path) -> None:
-    run = NoRun()
-    with run.phase("data"):
-        run.note(verdict="none")
-    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,5 @@
 """TFA: features in, one row or a window of rows, the logit of the coming direction out."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +92,6 @@ def _desk(
 
 
 def _train(loaded: LoadedConfig, group: Group, desk: Desk, venue: Venue, report: Report) -> Trained:
-    began = time.perf_counter()
     config, run = loaded.config, desk.run
     with run.phase("data"):
         samples = load_samples(loaded, report)
@@ -138,7 +136,7 @@ def _train(loaded: LoadedConfig, group: Group, desk: Desk, venue: Venue, report:
         choice=choice,
         evaluation=evaluation,
         device=group.device,
-        duration_s=time.perf_counter() - began,
+        duration_s=run.duration_s,
     )
     with run.phase("export"):
         save_artifact(desk.slot, loaded, outcome)
