@@ -6,6 +6,7 @@ goes into its latency. DistributedDataParallel would send several buckets, avera
 rename the parameters.
 """
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,6 +112,9 @@ def joined(device_name: str) -> Iterator[Group]:
     device = _device_of_process(device_name, int(os.environ["LOCAL_RANK"]))
     if device.type == "cuda":
         torch.cuda.set_device(device)
+    # The optimizer imports it; imported while there is a group, it holds on to the group by a default argument. The
+    # group's threads would then outlive us, and now and then abort the process as the interpreter ends.
+    importlib.import_module("torch._dynamo")
     # Decisions travel between CPUs, also where gradients travel between accelerators.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     dist.init_process_group(backend, timeout=TIMEOUT)

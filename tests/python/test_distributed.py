@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,3 +144,33 @@ def test_torchrun_trains_one_model_and_writes_one_artifact(tmp_path: Path) -> No
     for name in ("step", "lr", "train_loss", "loss", "auc"):
         # Sums of float32 in another order.
         assert float(both[0][name]) == pytest.approx(float(one[0][name]), rel=1e-5)
+
+
+LEAVE_A_GROUP = """
+import os, sys
+from pathlib import Path
+import torch
+from sentio_trainer.distributed import joined
+rank = 0 if os.fork() else 1
+os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=sys.argv[1])
+with joined("cpu") as group:
+    torch.optim.AdamW([torch.ones(1, requires_grad=True)])
+    group.sum(torch.ones(1))
+    during = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+after = [task.read_text() for task in Path("/proc/self/task").glob("*/comm")]
+if rank == 0:
+    os.wait()
+    print(any("gloo" in name for name in during), any("gloo" in name for name in after))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at threads in /proc")
+def test_no_thread_of_a_group_outlives_it() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-c", LEAVE_A_GROUP, str(port)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("True False\n", 0), done.stderr
