@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from sentio_trainer.bars import Int64
-from sentio_trainer.baselines import fit_logistic, last_sign, up_share
+from sentio_trainer.bars import Float64, Int64
+from sentio_trainer.baselines import LogisticRegression, fit_logistic, last_return, last_sign, up_share
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
 from sentio_trainer.evaluation import LOGISTIC, Evaluation, evaluate
@@ -59,14 +59,26 @@ def assess(
 
 def _forecasts(samples: Samples, learned: Learned, rows: RowSet, device: torch.device) -> list[Forecasts]:
     """What the model says at every bar of the ranges, as when trading."""
-    found = []
-    for each in rows.ranges:
-        symbol = next(
-            series.symbol for series in samples.data.series if series.rows.start <= each.start < series.rows.stop
+    return [
+        forecasts_of(
+            samples.data,
+            each,
+            bar_outputs(learned.model, samples.data, each, window=samples.window, device=device),
         )
-        logit = bar_outputs(learned.model, samples.data, each, window=samples.window, device=device)
-        found.append(Forecasts(symbol=symbol, bars=samples.data.bars(each), probability=probability_of(logit)))
-    return found
+        for each in rows.ranges
+    ]
+
+
+def forecasts_of(data: DataSet, rows: slice, logit: Float64) -> Forecasts:
+    """What these logits say of the bars of a range within one symbol, to be traded."""
+    return Forecasts(symbol=data.series_of(rows).symbol, bars=data.bars(rows), probability=probability_of(logit))
+
+
+def linear_rival(loaded: LoadedConfig, samples: Samples, learned: Learned, train: RowSet) -> LogisticRegression:
+    """Logistic regression on what the model learned from."""
+    return fit_logistic(
+        samples.data.x, samples.learned, train, learned.goal, learned.moments, clip=loaded.config.model.clip
+    )
 
 
 def in_time_order(data: DataSet, rows: Int64) -> Int64:
@@ -79,14 +91,11 @@ def _baselines(
 ) -> list[Forecast]:
     """What stands beside the model on these rows; learned from training rows alone."""
     data = samples.data
-    last_return = np.log(data.close[rows]) - np.log(data.close[np.maximum(rows - 1, 0)])
     share = np.full(len(rows), up_share(samples.labels.forward_return, train))
-    regression = fit_logistic(
-        data.x, samples.learned, train, learned.goal, learned.moments, clip=loaded.config.model.clip
-    )
-    logit = regression.logits(data.x, rows)
+    sign = last_sign(last_return(data.close, rows))
+    logit = linear_rival(loaded, samples, learned, train).logits(data.x, rows)
     return [
         Forecast(key="constant", name="constant", score=share, probability=share),
-        Forecast(key="last_sign", name="last return's sign", score=last_sign(last_return), probability=None),
+        Forecast(key="last_sign", name="last return's sign", score=sign, probability=None),
         Forecast(key=LOGISTIC, name="logistic regression", score=logit, probability=probability_of(logit)),
     ]

@@ -41,9 +41,15 @@ class LogisticRegression:
         return logits
 
 
-def last_sign(last_return: Float64) -> Float64:
+def last_return(close: Float64, rows: Int64) -> Float64:
+    """Log return of the bar at each of these rows from the one before, which is of the same symbol, shape [rows]."""
+    change: Float64 = np.log(close[rows]) - np.log(close[np.maximum(rows - 1, 0)])
+    return change
+
+
+def last_sign(returns: Float64) -> Float64:
     """+1 after a rise, -1 after a fall, 0 after neither."""
-    return np.sign(last_return)
+    return np.sign(returns)
 
 
 def up_share(forward_return: Float64, rows: RowSet) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from sentio_trainer import ledger
-from sentio_trainer.assessment import choose, in_time_order
-from sentio_trainer.baselines import fit_logistic, last_sign
+from sentio_trainer.assessment import choose, forecasts_of, in_time_order, linear_rival
+from sentio_trainer.baselines import last_return, last_sign
 from sentio_trainer.cache import Float32
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.cross_scores import (
@@ -35,7 +35,7 @@ from sentio_trainer.rows import RowSet
 from sentio_trainer.samples import Samples, load_samples, row_span
 from sentio_trainer.scores import Estimate
 from sentio_trainer.splits import fold_list
-from sentio_trainer.thresholds import Choice, Forecasts, Venue, compound, probability_of
+from sentio_trainer.thresholds import Choice, Forecasts, Venue, compound
 from sentio_trainer.watch import Epoch
 
 LOGISTIC = "logistic regression"
@@ -140,7 +140,7 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
         f"{sum(counts):,} rows in {len(counts)} folds; the last {config.data.split.test:.0%} of the rows stay unseen, "
         f"for the test of a training"
     )
-    data_hash = ledger.hash_data({each.symbol: each.file_hash for each in samples.data.series})
+    data_hash = ledger.hash_data(samples.data.file_hashes)
     results: list[SplitResult] = []
     logits: dict[tuple[int, int], Float32] = {}  # of a split and a fold, in time order
     with report.steps(len(plan.splits)) as advance:
@@ -186,14 +186,7 @@ def _test(
     """The result, and the logits of each tested fold in time order."""
     split = plan.splits[number]
     choice = choose(loaded, samples, learned, split.validation, venue, device)
-    logistic = fit_logistic(
-        samples.data.x,
-        samples.learned,
-        split.train,
-        learned.goal,
-        learned.moments,
-        clip=loaded.config.model.clip,
-    )
+    logistic = linear_rival(loaded, samples, learned, split.train)
     said, tested, returns = [], [], []
     for fold in split.folds:
         rows = plan.folds[fold]
@@ -201,9 +194,8 @@ def _test(
         traded = venue.trade_each(forecasts, choice.decision)
         order = in_time_order(samples.data, rows.indices())
         forward_return = samples.labels.forward_return[order]
-        close = samples.data.close
-        last_return = np.log(close[order]) - np.log(close[np.maximum(order - 1, 0)])
-        rivals = {LAST_SIGN: last_sign(last_return), LOGISTIC: logistic.logits(samples.data.x, order)}
+        sign = last_sign(last_return(samples.data.close, order))
+        rivals = {LAST_SIGN: sign, LOGISTIC: logistic.logits(samples.data.x, order)}
         said.append(logit)
         returns.append(forward_return)
         tested.append(
@@ -238,10 +230,9 @@ def _forecast(
     data = samples.data
     logits, forecasts = [], []
     for each in rows.ranges:
-        symbol = next(series.symbol for series in data.series if series.rows.start <= each.start < series.rows.stop)
         logit = bar_outputs(learned.model, data, each, window=samples.window, device=device)
         logits.append(logit[rows.usable[each]].astype(np.float32))  # as the model gives them
-        forecasts.append(Forecasts(symbol=symbol, bars=data.bars(each), probability=probability_of(logit)))
+        forecasts.append(forecasts_of(data, each, logit))
     by_row = np.concatenate(logits)
     return by_row[np.argsort(data.time_ns[rows.indices()], kind="stable")], forecasts
 

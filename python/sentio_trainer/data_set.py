@@ -72,14 +72,29 @@ class DataSet:
         """The mark of the first generated series; None where all bars are recorded ones."""
         return next((each.synthetic for each in self.series if each.synthetic is not None), None)
 
+    @property
+    def file_hashes(self) -> dict[str, str]:
+        """Each symbol and the hash of its file."""
+        return {each.symbol: each.file_hash for each in self.series}
+
+    def series_of(self, rows: slice) -> Series:
+        """The series that a range of rows lies within.
+
+        Raises:
+            ValueError: it does not lie within one.
+        """
+        for each in self.series:
+            if each.rows.start <= rows.start <= rows.stop <= each.rows.stop:
+                return each
+        raise ValueError(f"rows must lie within one series, found {rows.start} to {rows.stop}")
+
     def bars(self, rows: slice) -> Bars:
         """A copy of the bars of a range of rows.
 
         Raises:
             ValueError: it does not lie within one series.
         """
-        if not any(each.rows.start <= rows.start <= rows.stop <= each.rows.stop for each in self.series):
-            raise ValueError(f"rows must lie within one series, found {rows.start} to {rows.stop}")
+        self.series_of(rows)
         columns = (self.open, self.high, self.low, self.close, self.volume)
         return Bars(self.time_ns[rows], *(column[rows] for column in columns))
 

@@ -30,8 +30,7 @@ def bar_outputs(model: nn.Module, data: DataSet, rows: slice, *, window: int, de
 
     As when trading, every bar after the warm-up has a forecast, whatever holes its window spans.
     """
-    series = next(each for each in data.series if each.rows.start <= rows.start and rows.stop <= each.rows.stop)
-    first = max(rows.start, series.rows.start + first_forecast(data, window=window))
+    first = max(rows.start, data.series_of(rows).rows.start + first_forecast(data, window=window))
     result = np.full(rows.stop - rows.start, np.nan)
     if first < rows.stop:
         result[first - rows.start :] = outputs(model, data.x, np.arange(first, rows.stop), window=window, device=device)

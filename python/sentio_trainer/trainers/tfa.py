@@ -101,7 +101,7 @@ def _train(loaded: LoadedConfig, group: Group, desk: Desk, venue: Venue, report:
     run.note(data=data_document(samples.data, config.data.sources))
     group.of_first((run.folder, desk.checkpoint))  # the others may read what is in the cache now
     trials = ledger.ledger_path(desk.slot.folder)
-    data_hash = _data_hash(samples)
+    data_hash = ledger.hash_data(samples.data.file_hashes)
     log = run.folder / TRAIN_LOG
     with recorded(loaded, trials, data_hash=data_hash, log=log) as tried, run.phase("training"):
         learned = _learn(
@@ -195,8 +195,4 @@ def _learn(
 
 
 def _identity(loaded: LoadedConfig, samples: Samples) -> dict[str, JsonValue]:
-    return {**identity(loaded.config), "data.content": _data_hash(samples)}
-
-
-def _data_hash(samples: Samples) -> str:
-    return ledger.hash_data({each.symbol: each.file_hash for each in samples.data.series})
+    return {**identity(loaded.config), "data.content": ledger.hash_data(samples.data.file_hashes)}
