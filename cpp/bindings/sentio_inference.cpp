@@ -46,7 +46,7 @@ py::array_t<float> logits(const Artifact& artifact,
     throw std::invalid_argument("x must have the shape [n, " + (length == 1 ? "" : std::to_string(length) + ", ") +
                                 std::to_string(width) + "], found " + py::str(x.attr("shape")).cast<std::string>());
   py::array_t<float> result(x.shape(0));
-  const std::span<const float> windows(x.data(), static_cast<std::size_t>(x.size()));
+  const Windows windows{{x.data(), static_cast<std::size_t>(x.size())}, static_cast<std::size_t>(length * width)};
   const std::span<float> cells(result.mutable_data(), static_cast<std::size_t>(result.size()));
   const py::gil_scoped_release release;
   if (!cells.empty()) artifact.logits(windows, cells);
@@ -264,7 +264,6 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
   Run run;
   {
     const py::gil_scoped_release release;
-    const ModelThreads one(1);
     run = sentio::run(view, *runner, settings.run);
   }
   const Context context{.spans = spans, .synthetic = !settings.synthetic.is_null(), .periods = {}};
@@ -294,12 +293,12 @@ void register_errors(py::module_& module) {
 
 PYBIND11_MODULE(sentio_inference, module) {
   module.doc() = "Trained models and backtests: the C++ code that trades, called from Python.";
-  py::module_::import("torch");  // first, so that one copy of LibTorch is loaded
   register_errors(module);
 
   py::class_<Artifact>(module, "Artifact",
                        "A trained model with all that it needs, loaded from its folder and verified.")
-      .def_static("load", &Artifact::load, "folder"_a)
+      .def_static(
+          "load", [](const std::filesystem::path& folder) { return Artifact::load(folder); }, "folder"_a)
       .def_property_readonly("folder", &Artifact::folder)
       .def_property_readonly("metadata", [](const Artifact& self) { return to_python(self.metadata()); })
       .def_property_readonly("decision", [](const Artifact& self) { return to_python(self.decision().to_json()); })

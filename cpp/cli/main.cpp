@@ -60,8 +60,7 @@ std::string advice(const CLI::App& app) {
 int run(int argc, char** argv) {
   CLI::App app("Sentio: trading models and rules on bars, measured honestly", "sentio_cli");
   app.require_subcommand(0, 1);
-  app.set_version_flag("--version",
-                       "sentio_cli " + program_version() + (has_models() ? "" : ", built without LibTorch"));
+  app.set_version_flag("--version", "sentio_cli " + program_version());
   for (const auto add : {add_tpa_test, add_backtest, add_features, add_inspect, add_check, add_list}) add(app);
   try {
     app.parse(argc, argv);

@@ -1,9 +1,5 @@
 #include "cli/model.hpp"
 
-#include <stdexcept>
-
-#if SENTIO_TORCH
-
 #include "backtest/table.hpp"
 #include "backtest/text.hpp"
 #include "bars/error.hpp"
@@ -59,12 +55,9 @@ std::string saved_text(const json& saved_at) {
 
 }  // namespace
 
-bool has_models() { return true; }
-
 ReadyStrategy load_model(const StrategyArguments& arguments) {
   auto strategy = std::make_unique<TFAStrategy>(
       TFACfg{.artifacts_dir = arguments.artifacts, .model_id = arguments.model, .version = arguments.version});
-  static const ModelThreads one(1);  // for the rest of the program
   const Artifact& artifact = strategy->artifact();
   const json data = at(artifact.metadata(), "data");
   ReadyStrategy ready;
@@ -116,26 +109,3 @@ std::string describe_artifact(const std::filesystem::path& folder) {
 bool is_artifact_error(const std::exception& error) { return dynamic_cast<const ArtifactError*>(&error) != nullptr; }
 
 }  // namespace sentio::cli
-
-#else
-
-namespace sentio::cli {
-namespace {
-
-[[noreturn]] void refuse() {
-  throw std::runtime_error("this sentio_cli was built without LibTorch and cannot load models");
-}
-
-}  // namespace
-
-bool has_models() { return false; }
-
-ReadyStrategy load_model(const StrategyArguments&) { refuse(); }
-
-std::string describe_artifact(const std::filesystem::path&) { refuse(); }
-
-bool is_artifact_error(const std::exception&) { return false; }
-
-}  // namespace sentio::cli
-
-#endif

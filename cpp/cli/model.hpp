@@ -7,13 +7,7 @@
 
 namespace sentio::cli {
 
-// Models need LibTorch; a build without it has these functions too, and they say so. Nothing else in this room knows.
-
-/// Whether this build can load models.
-[[nodiscard]] bool has_models();
-
-/// Loads and verifies the model of `arguments`. @throws ArtifactError, and std::runtime_error in a build without
-/// LibTorch
+/// Loads and verifies the model of `arguments`. @throws ArtifactError
 [[nodiscard]] ReadyStrategy load_model(const StrategyArguments& arguments);
 
 /// Loads and verifies an artifact folder; what it says of itself, for people. @throws as load_model

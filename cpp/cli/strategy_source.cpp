@@ -62,9 +62,8 @@ std::vector<StrategyListing> list_strategies() {
     }
     list.push_back(std::move(listing));
   }
-  list.push_back({kModelStrategy, "",
-                  std::string("A trained model: artifacts/<model>/<version>, its features and its decision rule.") +
-                      (has_models() ? "" : " Not in this build: it has no LibTorch.")});
+  list.push_back(
+      {kModelStrategy, "", "A trained model: artifacts/<model>/<version>, its features and its decision rule."});
   return list;
 }
 

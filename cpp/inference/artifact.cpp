@@ -12,6 +12,8 @@
 #include "bars/sha256.hpp"
 #include "bars/suggest.hpp"
 #include "bars/time.hpp"
+#include "inference/native_model.hpp"
+#include "inference/torch_model.hpp"
 
 namespace sentio {
 namespace {
@@ -29,7 +31,7 @@ constexpr int kLongestSequence = 100'000;
 /// Reads one folder; every message begins with the file that is at fault.
 class ArtifactReader {
  public:
-  explicit ArtifactReader(const fs::path& folder) : folder_(folder) {}
+  ArtifactReader(const fs::path& folder, const ModelOptions& options) : folder_(folder), options_(options) {}
 
   Artifact read() {
     std::error_code ignored;  // what cannot be looked at is no folder of ours
@@ -52,7 +54,7 @@ class ArtifactReader {
     const fs::path model_path = folder_ / "model.pt";
     require_file(model_path);
     try {
-      artifact.model_ = std::make_shared<const TorchModel>(model_path);
+      artifact.model_ = load_model(model_path);
       artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
     } catch (const ModelError& error) {
       throw ArtifactError(model_path.string() + ": " + error.what());
@@ -65,6 +67,13 @@ class ArtifactReader {
   }
 
  private:
+  std::shared_ptr<const Model> load_model(const fs::path& torchscript) const {
+    const bool has_graph = fs::exists(folder_ / "model.json");
+    if (options_.backend == Backend::native || (options_.backend == Backend::automatic && has_graph))
+      return std::make_shared<const NativeModel>(folder_, options_);
+    return std::make_shared<const TorchModel>(torchscript, options_);
+  }
+
   [[noreturn]] void fail(const std::string& path, const std::string& what) const {
     throw ArtifactError(metadata_path_.string() + ": " + path + ": " + what);
   }
@@ -225,7 +234,7 @@ class ArtifactReader {
     return times;
   }
 
-  InputShape find_shape(const TorchModel& model, int width) {
+  InputShape find_shape(const Model& model, int width) {
     const json& expects = metadata_["expects"];
     int length = 0;
     for (const char* const key : {"sequence_length", "seq_len"}) {
@@ -260,11 +269,11 @@ class ArtifactReader {
   }
 
   /// @throws ModelError if the model does not take the shape, or gives another number of logits than windows.
-  static void try_shape(const TorchModel& model, const InputShape& shape) {
+  static void try_shape(const Model& model, const InputShape& shape) {
     constexpr std::size_t kBatch = 2;
     const std::vector<float> zeros(kBatch * static_cast<std::size_t>(shape.sequence_length * shape.width));
     std::vector<float> logits(kBatch);
-    model.forward(zeros, shape, logits);
+    model.forward({zeros, zeros.size() / kBatch}, shape, logits);
   }
 
   void replay_probe(const Artifact& artifact) {
@@ -290,7 +299,7 @@ class ArtifactReader {
     flatten(probe["inputs"], shape, path.string() + ": inputs", inputs);
     flatten(probe["logits"], std::vector{count}, path.string() + ": logits", expected_logits);
     std::vector<float> found(expected_logits.size());
-    artifact.logits(inputs, found);
+    artifact.logits({inputs, rows * width}, found);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const double wanted = expected_logits[i], difference = std::abs(found[i] - wanted);
       if (!(difference <= kProbeTolerance * std::max(1.0, std::abs(wanted))))
@@ -315,13 +324,14 @@ class ArtifactReader {
   }
 
   fs::path folder_, metadata_path_;
+  ModelOptions options_;
   json metadata_;
   std::vector<std::string> warnings_;
 };
 
-Artifact Artifact::load(const fs::path& folder) {
+Artifact Artifact::load(const fs::path& folder, const ModelOptions& options) {
   try {
-    return ArtifactReader(folder).read();
+    return ArtifactReader(folder, options).read();
   } catch (const ArtifactError&) {
     throw;
   } catch (const fs::filesystem_error& error) {
@@ -340,7 +350,7 @@ bool Artifact::trained_on_synthetic() const {
 
 int Artifact::warmup() const { return std::max(spec_.emit_from(), spec_.warmup()) + shape_.sequence_length - 1; }
 
-void Artifact::logits(std::span<const float> windows, std::span<float> logits) const {
+void Artifact::logits(const Windows& windows, std::span<float> logits) const {
   try {
     model_->forward(windows, shape_, logits);
   } catch (const ModelError& error) {

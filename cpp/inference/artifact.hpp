@@ -31,7 +31,7 @@ class Artifact {
   /// verified then is in `warnings()`.
   ///
   /// @throws ArtifactError naming the file, what was found and what would be right.
-  [[nodiscard]] static Artifact load(const std::filesystem::path& folder);
+  [[nodiscard]] static Artifact load(const std::filesystem::path& folder, const ModelOptions& options = {});
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   [[nodiscard]] const nlohmann::json& metadata() const { return metadata_; }
@@ -46,16 +46,18 @@ class Artifact {
   /// Whether the metadata says that the model was trained on generated bars.
   [[nodiscard]] bool trained_on_synthetic() const;
 
+  /// What runs the model: "native" or "torch".
+  [[nodiscard]] std::string_view backend() const { return model_->backend(); }
+
   /// Rows of features that one logit needs, 1 for layout BF.
   [[nodiscard]] int sequence_length() const { return shape_.sequence_length; }
 
   /// The first bar that can have a logit.
   [[nodiscard]] int warmup() const;
 
-  /// Logits of `count` windows.
-  /// @param windows shape [count, sequence_length, width], row-major; `logits` shape [count].
+  /// Logits of as many windows as `logits` has room for, each of shape [sequence_length, width].
   /// @throws ArtifactError if the model fails or gives a logit that is not finite.
-  void logits(std::span<const float> windows, std::span<float> logits) const;
+  void logits(const Windows& windows, std::span<float> logits) const;
 
  private:
   friend class ArtifactReader;
@@ -67,7 +69,7 @@ class Artifact {
   DecisionRule decision_;
   DataSpans spans_;
   InputShape shape_{};
-  std::shared_ptr<const TorchModel> model_;
+  std::shared_ptr<const Model> model_;
   std::vector<std::string> warnings_;
 };
 

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <filesystem>
+#include <cstddef>
 #include <memory>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace sentio {
 
@@ -22,36 +22,40 @@ class ModelError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A TorchScript module on the CPU. model.cpp is the only file that includes LibTorch.
-class TorchModel {
- public:
-  /// @throws ModelError if the archive is cut off or is none.
-  explicit TorchModel(const std::filesystem::path& path);
-  ~TorchModel();
-  TorchModel(TorchModel&&) noexcept;
-  TorchModel& operator=(TorchModel&&) noexcept;
-
-  /// Raw logits, one per window.
-  /// @param windows shape [logits.size(), T, F], row-major
-  /// @throws ModelError if the module fails, or does not give finite numbers of shape [B, 1].
-  void forward(std::span<const float> windows, const InputShape& shape, std::span<float> logits) const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+/// Windows of rows, oldest row first, each `step` floats after the one before: T * F where they lie one after another,
+/// F where each begins one row later.
+struct Windows {
+  std::span<const float> values;
+  std::size_t step = 0;
 };
 
-/// Limits the threads of forward passes, in the whole process, while it lives. A small network loses more by waking
-/// threads than it gains.
-class ModelThreads {
+/// What gives one logit per window.
+class Model {
  public:
-  explicit ModelThreads(int count);
-  ~ModelThreads();
-  ModelThreads(const ModelThreads&) = delete;
-  ModelThreads& operator=(const ModelThreads&) = delete;
+  Model() = default;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  virtual ~Model() = default;
 
- private:
-  int before_;
+  /// "native" or "torch".
+  [[nodiscard]] virtual std::string_view backend() const = 0;
+
+  /// Raw logits, one per window. May be called by several threads at once.
+  /// @throws ModelError if the model does not take the shape, fails, or does not give finite numbers of shape [B, 1].
+  virtual void forward(const Windows& windows, const InputShape& shape, std::span<float> logits) const = 0;
+};
+
+/// Which code runs a model, and on what.
+enum class Backend {
+  automatic,  ///< native where the artifact holds its graph, else torch
+  native,     ///< our own evaluator: the same bits for every batch, thread count and platform
+  torch,      ///< LibTorch
+};
+
+struct ModelOptions {
+  Backend backend = Backend::automatic;
+  std::string device = "cpu";  ///< of LibTorch: "cpu", "cuda", "cuda:1"
+  int threads = 1;             ///< of a forward pass
 };
 
 }  // namespace sentio

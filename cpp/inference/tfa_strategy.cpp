@@ -18,7 +18,8 @@ double sigmoid(double logit) { return 1.0 / (1.0 + std::exp(-logit)); }
 }  // namespace
 
 TFAStrategy::TFAStrategy(const TFACfg& config)
-    : TFAStrategy(Artifact::load(std::filesystem::path(config.artifacts_dir) / config.model_id / config.version)) {}
+    : TFAStrategy(Artifact::load(std::filesystem::path(config.artifacts_dir) / config.model_id / config.version,
+                                 config.model)) {}
 
 TFAStrategy::TFAStrategy(Artifact artifact)
     : artifact_(std::move(artifact)), builder_(artifact_.spec()), rule_(artifact_.decision()) {
@@ -64,7 +65,7 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
     const auto unready = static_cast<std::size_t>(
         std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
     logits_.resize(count - unready);
-    if (!logits_.empty()) artifact_.logits(windows(unready, logits_.size()), logits_);
+    if (!logits_.empty()) artifact_.logits(windows_from(unready), logits_);
     for (std::size_t i = 0; i < count; ++i)
       out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
   } catch (...) {
@@ -74,16 +75,10 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
   keep_last(taken);
 }
 
-std::span<const float> TFAStrategy::windows(std::size_t first, std::size_t count) {
-  const auto width = static_cast<std::size_t>(artifact_.spec().width());
-  const std::size_t window = static_cast<std::size_t>(artifact_.sequence_length()) * width;
+Windows TFAStrategy::windows_from(std::size_t first) const {
   // Window i ends with the block's row i and begins at row i of rows_, which holds the earlier rows first.
-  if (window == width) return std::span(rows_).subspan(first * width, count * width);
-  windows_.resize(count * window);
-  for (std::size_t i = 0; i < count; ++i)
-    std::copy_n(rows_.begin() + static_cast<std::ptrdiff_t>((first + i) * width), window,
-                windows_.begin() + static_cast<std::ptrdiff_t>(i * window));
-  return windows_;
+  const auto width = static_cast<std::size_t>(artifact_.spec().width());
+  return {std::span(rows_).subspan(first * width), width};
 }
 
 }  // namespace sentio

@@ -17,6 +17,7 @@ struct TFACfg {
   std::string artifacts_dir = "artifacts";
   std::string model_id = "TFA";
   std::string version = "v1";
+  ModelOptions model = {};
 };
 
 /// A trained model as a strategy: bars to features, the last rows to a logit, the logit to a decision.
@@ -41,13 +42,12 @@ class TFAStrategy final : public Strategy {
 
  private:
   void decide_block(BarsView bars, std::span<Decision> out);
-  [[nodiscard]] std::span<const float> windows(std::size_t first, std::size_t count);
+  [[nodiscard]] Windows windows_from(std::size_t first) const;
 
   Artifact artifact_;
   FeatureBuilder builder_;
   DecisionRule rule_;
-  std::vector<float> rows_;     ///< the rows before the block that its first window needs, then the block's
-  std::vector<float> windows_;  ///< gathered windows, where one needs several rows
+  std::vector<float> rows_;  ///< the rows before the block that its first window needs, then the block's
   std::vector<float> logits_;
 };
 

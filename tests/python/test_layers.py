@@ -14,6 +14,7 @@ ROOMS: dict[str, set[str]] = {
     "backtest": {"bars"},
     "strategies": {"bars", "features", "backtest"},
     "inference": {"bars", "features", "backtest"},
+    "libtorch": {"inference"},
     "cli": {"bars", "features", "backtest", "strategies", "inference"},
     "bindings": {"bars", "features", "backtest", "strategies", "inference"},
 }
@@ -27,7 +28,7 @@ def wrong_includes(root: Path) -> list[str]:
         for included in re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), re.MULTILINE):
             first = included.split("/")[0]
             other_room = "/" in included and first in ROOMS and first != room and first not in ROOMS[room]
-            if other_room or (included.startswith(TORCH) and room != "inference") or included.startswith("."):
+            if other_room or (included.startswith(TORCH) and room != "libtorch") or included.startswith("."):
                 wrong.append(f"{path.relative_to(root)} includes {included}")
     return wrong
 
@@ -73,7 +74,7 @@ def test_every_room_is_known() -> None:
     assert {path.name for path in (PROJECT / "cpp").iterdir() if path.is_dir()} <= set(ROOMS)
 
 
-def test_no_room_includes_what_it_may_not_and_only_inference_knows_torch() -> None:
+def test_no_room_includes_what_it_may_not_and_only_libtorch_knows_torch() -> None:
     assert wrong_includes(PROJECT / "cpp") == []
 
 
@@ -89,7 +90,7 @@ def test_wrong_arrows_are_found(tmp_path: Path) -> None:
     for name, text in {
         "cpp/bars/a.hpp": '#include "features/op.hpp"\n#include <torch/script.h>\n#include "bars/bar.hpp"\n',
         "cpp/backtest/b.cpp": '#include <vector>\n#  include "features/spec.hpp"\n#include "../bars/bar.hpp"\n',
-        "cpp/inference/c.cpp": '#include <ATen/Parallel.h>\n#include "backtest/report.hpp"\n',
+        "cpp/libtorch/c.cpp": '#include <ATen/Parallel.h>\n#include "backtest/report.hpp"\n',
         "python/pack/loop.py": "def f():\n    from pack.trainers import tfa\n",
         "python/pack/trainers/__init__.py": "from pack.cli import main\n",
         "python/pack/trainers/tfa.py": "import pack.trainers.other\nimport pack.loop\n",

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "inference/model.hpp"
+
+namespace sentio {
+
+/// The built-in evaluator: a network as model.json draws it, with the numbers of weights.bin. Its logits do not depend
+/// on the batch, the number of threads, the compiler or the processor.
+class NativeModel final : public Model {
+ public:
+  /// Reads `folder`/model.json and `folder`/weights.bin.
+  /// @throws InputError that begins with the file at fault.
+  NativeModel(const std::filesystem::path& folder, const ModelOptions& options);
+  ~NativeModel() override;
+
+  [[nodiscard]] std::string_view backend() const override { return "native"; }
+  void forward(const Windows& windows, const InputShape& shape, std::span<float> logits) const override;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace sentio
