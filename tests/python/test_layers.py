@@ -105,6 +105,7 @@ def test_wrong_arrows_are_found(tmp_path: Path) -> None:
         "backtest/b.cpp includes ../bars/bar.hpp",
         "bars/a.hpp includes features/op.hpp",
         "bars/a.hpp includes torch/script.h",
+        "libtorch/c.cpp includes backtest/report.hpp",
     ]
     assert wrong_imports(tmp_path / "python" / "pack") == [
         "pack.loop imports pack.trainers.tfa",
