@@ -22,7 +22,7 @@ inline constexpr std::size_t kRowUnit = 16;
 struct Kernels {
   std::string_view name;  ///< "portable", "avx2", "avx512", "neon"
 
-  /// y = min(max((x - mean) / std, -clip), clip), x without padding: [rows, width].
+  /// y = min(max((x - mean) / std, -clip), clip), x without padding: [rows, width]; mean, std: [padded(width)].
   void (*normalise)(const float* x, std::size_t rows, std::size_t width, const float* mean, const float* std,
                     float clip, float* y);
 
@@ -41,7 +41,7 @@ struct Kernels {
   void (*add)(const float* x, std::size_t count, float* y);
 
   /// Layer normalisation over each row (Ba, Kiros & Hinton 2016): y = (x - mean) / sqrt(variance + epsilon) gain +
-  /// bias, population variance.
+  /// bias, population variance; gain, bias: [padded(width)].
   void (*layer_norm)(const float* x, std::size_t rows, std::size_t width, const float* gain, const float* bias,
                      float epsilon, float* y);
 
@@ -55,6 +55,10 @@ struct Kernels {
                     std::size_t head_width, bool causal, float* scratch, float* y);
 };
 
+/// Queries whose scores attention keeps at a time.
+inline constexpr std::size_t kQueryBlock = 32;
+
+/// Floats.
 [[nodiscard]] std::size_t attention_scratch(std::size_t keys, std::size_t head_width);
 
 /// Those that this processor can run, the fastest first; "portable" is always the last.

@@ -1,0 +1,24 @@
+#include "inference/kernels.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "inference/kernel_sets.hpp"
+
+namespace sentio {
+
+std::size_t attention_scratch(std::size_t keys, std::size_t head_width) {
+  const std::size_t row = padded(keys), head_row = padded(head_width);
+  return head_width * row + keys * head_row + kQueryBlock * (row + head_row) + std::max(row, head_row);
+}
+
+std::span<const Kernels> available_kernels() {
+  static const std::vector<Kernels> available = [] {
+    std::vector<Kernels> sets;
+    sets.push_back(kPortableKernels);
+    return sets;
+  }();
+  return available;
+}
+
+}  // namespace sentio
