@@ -60,20 +60,20 @@ Lanes exp_of(Lanes x) {
   return fma(scale, excess, scale);
 }
 
-/// x Phi(x) = max(x, 0) - a Q(a) with a = |x| and Q(a) = erfc(a / sqrt 2) / 2 = exp(-a^2 / 2) t P(t),
-/// t = 1 / (1 + a / 4). From 12 on a counts as 12: a Q(a) is below 1e-31 there.
+/// x Phi(x) = max(x, 0) - a Q(a) with a = |x| and Q(a) = erfc(a / sqrt 2) / 2 = exp(-a^2 / 2) P(u), u = a / (a + 3).
+/// From 12 on a counts as 12: a Q(a) is below 1e-31 there.
 template <class Lanes>
 Lanes gelu_of(Lanes x) {
-  // Q(a) exp(a^2 / 2) / t to 2^-26 of itself, for t from 1/4 to 1
-  constexpr float kTerms[] = {0x1.989b96p-4F,  0x1.96ce38p-4F, 0x1.8cb54p-4F, 0x1.0f3494p-4F,  0x1.a30758p-4F,
-                              -0x1.e22fe2p-7F, 0x1.e8c062p-5F, 0x1.e0ee6p-6F, -0x1.b80946p-5F, 0x1.ea9ee2p-7F};
+  // exp(a^2 / 2) Q(a) to 2^-26.9 of itself, for u from 0 to 0.8. As P(0) = 1/2 exactly, small x lose nothing.
+  constexpr float kTerms[] = {0x1p-1F,        -0x1.326336p+0F, 0x1.0d9b3p+0F,  -0x1.25cb2cp-2F, -0x1.45d008p-3F,
+                              0x1.02dcdep-4F, 0x1.e2bf8cp-8F,  0x1.5fa044p-4F, -0x1.8212d8p-4F, 0x1.c2f37cp-6F};
   const Lanes a = smaller(Lanes::all(12.0F), magnitude(x));
-  const Lanes t = Lanes::all(1.0F) / fma(a, Lanes::all(0.25F), Lanes::all(1.0F));
+  const Lanes u = a / (a + Lanes::all(3.0F));
   const Lanes square = a * a;
   const Lanes half = Lanes::all(-0.5F);
   // The rounding of the square, times a half of it, is what the exponent would lack.
   const auto [scale, excess] = exponential(square * half, fma(a, a, Lanes::all(0.0F) - square) * half);
-  const Lanes tail = (a * t) * polynomial(t, kTerms) * fma(scale, excess, scale);
+  const Lanes tail = a * polynomial(u, kTerms) * fma(scale, excess, scale);
   return larger(Lanes::all(0.0F), x) - tail;
 }
 
