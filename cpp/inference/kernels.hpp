@@ -10,8 +10,9 @@ namespace sentio {
 // that every set of kernels, on every processor, gives the same bits: float32, IEEE operations each rounded once, fma
 // where the formula says so, and no function of libm. Values of a row never depend on the rows beside it.
 //
-// Matrices are row-major. A row takes padded(width) floats; cells beyond its width are 0 and stay 0. Data begin at
-// multiples of 64 bytes.
+// Matrices are row-major. A row takes padded(width) floats; cells beyond its width are 0 and stay 0 where all numbers
+// are finite. Data that begin at multiples of 64 bytes are read fastest. What is not a number stays so in every
+// function, and nothing traps.
 
 /// Floats that rows are padded to a multiple of: the widest vector of the processors that we know.
 inline constexpr std::size_t kRowUnit = 16;

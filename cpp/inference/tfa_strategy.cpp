@@ -1,9 +1,10 @@
 #include "inference/tfa_strategy.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <limits>
+
+#include "inference/sigmoid.hpp"
 
 namespace sentio {
 namespace {
@@ -12,8 +13,6 @@ namespace {
 constexpr std::size_t kBlock = 1024;
 /// Rows of all windows of one pass: a long sequence would otherwise fill gigabytes with what a network keeps of each.
 constexpr std::size_t kBlockRows = 32 * kBlock;
-
-double sigmoid(double logit) { return 1.0 / (1.0 + std::exp(-logit)); }
 
 }  // namespace
 
