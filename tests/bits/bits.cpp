@@ -1,20 +1,24 @@
-// Prints what must be the same everywhere, a line each like sha256sum: the generated bars, the engine's logarithm, and
-// the features of each spec that the command line names.
+// Prints what must be the same everywhere, a line each like sha256sum: the generated bars, the engine's logarithm, the
+// evaluator's arithmetic and its probabilities, and the features of each spec that the command line names.
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "bars/file.hpp"
 #include "bars/json.hpp"
 #include "bars/sha256.hpp"
+#include "evaluator.hpp"
 #include "features/builder.hpp"
 #include "features/log.hpp"
 #include "generated.hpp"
+#include "inference/sigmoid.hpp"
 
 using namespace sentio;
 
@@ -84,6 +88,19 @@ FeatureSpec in_double(const std::filesystem::path& path) {
   return FeatureSpec::from_json(spec.dump(), path.string() + ", in double");
 }
 
+/// What the fastest set of kernels of this processor gives.
+/// @throws std::runtime_error if another set gives anything else.
+std::vector<float> evaluated_alike() {
+  const std::span<const Kernels> sets = available_kernels();
+  std::vector<float> results = evaluated(sets.front());
+  for (const Kernels& other : sets.subspan(1))
+    if (!std::ranges::equal(std::as_bytes(std::span<const float>(evaluated(other))),
+                            std::as_bytes(std::span<const float>(results))))
+      throw std::runtime_error("the kernels '" + std::string(other.name) + "' must give the bits of '" +
+                               std::string(sets.front().name) + "'");
+  return results;
+}
+
 void run(std::span<const char* const> specs) {
   const Bars bars = generated_bars(kBars);
   std::vector<std::byte> bytes;
@@ -94,6 +111,11 @@ void run(std::span<const char* const> specs) {
   std::vector<double> logarithms = generated_log_points(kLogPoints);
   for (double& x : logarithms) x = log_of(x);
   print(logarithms, "log");
+
+  print(evaluated_alike(), "evaluator");
+  std::vector<double> probabilities;
+  for (const float logit : generated_floats()) probabilities.push_back(sigmoid(logit));
+  print(probabilities, "sigmoid");
 
   for (const std::filesystem::path path : specs) {
     const std::string name = path.stem().string();
