@@ -53,13 +53,17 @@ class ArtifactReader {
 
     const fs::path model_path = folder_ / "model.pt";
     require_file(model_path);
+    artifact.folder_ = folder_;
     try {
       artifact.model_ = load_model(model_path);
-      artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
     } catch (const ModelError& error) {
       throw ArtifactError(model_path.string() + ": " + error.what());
     }
-    artifact.folder_ = folder_;
+    try {
+      artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
+    } catch (const ModelError& error) {
+      throw ArtifactError(artifact.model_path().string() + ": " + error.what());
+    }
     artifact.metadata_ = metadata_;
     replay_probe(artifact);
     artifact.warnings_ = std::move(warnings_);
@@ -166,7 +170,7 @@ class ArtifactReader {
         throw ArtifactError((folder_ / name).string() + ": is not the file that was saved: its hash is " + computed +
                             ", " + metadata_path_.filename().string() + " states " + shown(hash));
     }
-    for (const char* const name : {"model.pt", "feature_spec.json", "probe.json"})
+    for (const char* const name : {"model.pt", "model.json", "weights.bin", "feature_spec.json", "probe.json"})
       if (!files->contains(name) && fs::exists(folder_ / name))
         warn(metadata_path_.string() + ": states no hash of " + name + ", so it cannot be verified");
   }
@@ -354,8 +358,10 @@ void Artifact::logits(const Windows& windows, std::span<float> logits) const {
   try {
     model_->forward(windows, shape_, logits);
   } catch (const ModelError& error) {
-    throw ArtifactError((folder_ / "model.pt").string() + ": " + error.what());
+    throw ArtifactError(model_path().string() + ": " + error.what());
   }
 }
+
+fs::path Artifact::model_path() const { return folder_ / (backend() == "native" ? "model.json" : "model.pt"); }
 
 }  // namespace sentio

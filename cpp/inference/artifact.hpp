@@ -62,6 +62,8 @@ class Artifact {
  private:
   friend class ArtifactReader;
   explicit Artifact(FeatureSpec spec) : spec_(std::move(spec)) {}
+  /// The file that the model was loaded from.
+  [[nodiscard]] std::filesystem::path model_path() const;
 
   std::filesystem::path folder_;
   nlohmann::json metadata_;

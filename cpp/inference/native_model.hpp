@@ -17,6 +17,8 @@ class NativeModel final : public Model {
   ~NativeModel() override;
 
   [[nodiscard]] std::string_view backend() const override { return "native"; }
+
+  /// @throws ModelError if the graph takes another shape, or an input or a logit is not finite.
   void forward(const Windows& windows, const InputShape& shape, std::span<float> logits) const override;
 
  private:

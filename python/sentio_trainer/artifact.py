@@ -23,8 +23,6 @@ from sentio_trainer.report import Report
 
 SCHEMA_VERSION = "1.0"
 METADATA = "metadata.json"
-# Files whose hashes the metadata holds, in its order.
-_HASHED = ("model.pt", "feature_spec.json", "probe.json", "config.yaml", "train_log.csv")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -51,8 +49,8 @@ class ArtifactSlot:
         return self.folder.with_name(f".{self.version}.old")
 
     def write(self, files: Mapping[str, bytes], metadata: Mapping[str, Any]) -> None:
-        """Writes all files beside the place, then takes it in one rename."""
-        hashes = {name: f"sha256:{hashlib.sha256(files[name]).hexdigest()}" for name in _HASHED}
+        """Writes all files and the metadata, which holds their hashes, beside the place; takes it in one rename."""
+        hashes = {name: f"sha256:{hashlib.sha256(content).hexdigest()}" for name, content in files.items()}
         document = {
             "schema_version": SCHEMA_VERSION,
             "saved_at": int(time.time()),

@@ -29,6 +29,8 @@ _HOW = {
     "evaluation": ("cross_validation",),
     "training": ("device", "compile", "num_workers", "prefetch_factor", "checkpoint_steps", "keep_last"),
 }
+# Keys that configurations did not always have: at these values they make the model that was made without them.
+_LATER = {"model": {"activation": "gelu"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,10 @@ def hash_config(config: Config) -> str:
     for section, names in _HOW.items():
         for name in names:
             del document[section][name]
+    for section, values in _LATER.items():
+        for name, value in values.items():
+            if document[section][name] == value:
+                del document[section][name]
     return _hash(document)
 
 

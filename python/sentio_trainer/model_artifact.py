@@ -14,6 +14,7 @@ from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
 from sentio_trainer.evaluation import Evaluation, evaluation_document, metrics_document
 from sentio_trainer.export import torchscript_bytes
+from sentio_trainer.graph import graph_files
 from sentio_trainer.learning import Learned
 from sentio_trainer.run_log import train_log
 from sentio_trainer.samples import Samples, row_span
@@ -46,6 +47,7 @@ def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) ->
     probe = {"inputs": inputs.astype(np.float64).tolist(), "logits": logits.double().tolist()}
     files = {
         "model.pt": archive,
+        **graph_files(outcome.learned.model, window=samples.window, inputs=spec.width),
         "feature_spec.json": spec.to_json().encode(),
         "probe.json": to_json(probe),
         "config.yaml": loaded.to_yaml().encode(),

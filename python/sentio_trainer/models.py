@@ -1,5 +1,7 @@
 """Networks, and the wrapper that bakes normalisation into them.
 
+Each draws itself too (`draw`): what its `forward` computes, as nodes that the built-in evaluator runs.
+
 Shapes: B batch, T rows of a window, F features, D width, H heads.
 """
 
@@ -10,22 +12,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sentio_trainer.graph import Drawable, Graph
 from sentio_trainer.moments import Moments
 from sentio_trainer.schema import ModelConfig
 
+# GELU: Hendrycks & Gimpel 2016. ReLU: Nair & Hinton 2010. SiLU: Elfwing, Uchibe & Doya 2018.
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
 
 class Mlp(nn.Module):
-    """[B, F] → [B, 1]: linear layers with GELU between them (Hendrycks & Gimpel 2016).
+    """[B, F] → [B, 1]: linear layers with an activation between them.
 
     Hidden layers start from PyTorch's default (uniform in ±1/sqrt(fan-in)); the last one starts at zero, so that
     training starts from the forecast of a model that knows nothing.
     """
 
-    def __init__(self, *, inputs: int, hidden: int, layers: int, dropout: float) -> None:
+    def __init__(self, *, inputs: int, hidden: int, layers: int, dropout: float, activation: str = "gelu") -> None:
         super().__init__()
         stack: list[nn.Module] = []
         for width in [inputs] + [hidden] * (layers - 1):
-            stack += [nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout)]
+            stack += [nn.Linear(width, hidden), _ACTIVATIONS[activation](), nn.Dropout(dropout)]
         head = nn.Linear(hidden, 1)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
@@ -34,6 +45,14 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.stack(x)
         return y
+
+    def draw(self, graph: Graph, x: str) -> str:
+        for layer in self.stack:
+            if isinstance(layer, nn.Linear):
+                x = graph.linear(x, layer)
+            elif not isinstance(layer, nn.Dropout):
+                x = graph.activation(x, layer)
+        return x
 
 
 class Attention(nn.Module):
@@ -69,6 +88,16 @@ class Attention(nn.Module):
         out: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return out
 
+    def draw(self, graph: Graph, x: str) -> str:
+        width = self.out.in_features
+        asking = graph.last_row(x) if self.last_alone else x
+        query, key, value = (
+            graph.linear(rows, self.query_key_value, rows=(i * width, (i + 1) * width))
+            for i, rows in enumerate((asking, x, x))
+        )
+        causal = self.causal and not self.last_alone
+        return graph.linear(graph.attention(query, key, value, heads=self.heads, causal=causal), self.out)
+
     def _by_head(self, x: Tensor) -> Tensor:
         """[B, T, D] → [B, H, T, D / H]."""
         return x.view(x.size(0), x.size(1), self.heads, -1).transpose(1, 2)
@@ -82,7 +111,15 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, *, width: int, heads: int, feedforward: int, dropout: float, causal: bool, last_alone: bool
+        self,
+        *,
+        width: int,
+        heads: int,
+        feedforward: int,
+        dropout: float,
+        activation: str = "gelu",
+        causal: bool,
+        last_alone: bool,
     ) -> None:
         super().__init__()
         self.last_alone = last_alone
@@ -90,15 +127,22 @@ class Block(nn.Module):
         self.attention = Attention(width=width, heads=heads, dropout=dropout, causal=causal, last_alone=last_alone)
         self.norm_2 = nn.LayerNorm(width)
         self.expand = nn.Linear(width, feedforward * width)
+        self.activate = _ACTIVATIONS[activation]()
         self.contract = nn.Linear(feedforward * width, width)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.attention(self.norm_1(x))
         x = (x[:, -1:] if self.last_alone else x) + self.dropout(y)
-        y = self.contract(functional.gelu(self.expand(self.norm_2(x))))
+        y = self.contract(self.activate(self.expand(self.norm_2(x))))
         out: Tensor = x + self.dropout(y)
         return out
+
+    def draw(self, graph: Graph, x: str) -> str:
+        attended = self.attention.draw(graph, graph.layer_norm(x, self.norm_1))
+        x = graph.add(graph.last_row(x) if self.last_alone else x, attended)
+        expanded = graph.linear(graph.layer_norm(x, self.norm_2), self.expand)
+        return graph.add(x, graph.linear(graph.activation(expanded, self.activate), self.contract))
 
 
 class Transformer(nn.Module):
@@ -122,6 +166,7 @@ class Transformer(nn.Module):
         heads: int,
         feedforward: int,
         dropout: float,
+        activation: str,
         causal: bool,
     ) -> None:
         super().__init__()
@@ -134,6 +179,7 @@ class Transformer(nn.Module):
                 heads=heads,
                 feedforward=feedforward,
                 dropout=dropout,
+                activation=activation,
                 causal=causal,
                 last_alone=i == layers - 1,
             )
@@ -148,6 +194,13 @@ class Transformer(nn.Module):
         tokens = self.dropout(self.project(x) + self.position)
         y: Tensor = self.head(self.norm(self.blocks(tokens)[:, 0]))
         return y
+
+    def draw(self, graph: Graph, x: str) -> str:
+        tokens = graph.add_position(graph.linear(x, self.project), self.position)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            tokens = block.draw(graph, tokens)
+        return graph.linear(graph.layer_norm(tokens, self.norm), self.head)
 
     def _initialise(self, layers: int) -> None:
         nn.init.normal_(self.position, std=0.02)
@@ -183,6 +236,12 @@ class Normalised(nn.Module):
         y: Tensor = self.slope * self.body(z) + self.intercept
         return y
 
+    def draw(self, graph: Graph, x: str) -> str:
+        """Of a body that draws itself."""
+        assert isinstance(self.body, Drawable)
+        y = self.body.draw(graph, graph.normalise(x, mean=self.mean, std=self.std, clip=self.clip))
+        return graph.affine(y, scale=self.slope, shift=self.intercept)
+
     def calibrate(self, *, slope: float, intercept: float) -> None:
         """Makes the logit slope · output + intercept."""
         self.slope.fill_(slope)
@@ -195,7 +254,13 @@ def build_model(config: ModelConfig, *, inputs: int) -> nn.Module:
 
 
 def _mlp(config: ModelConfig, inputs: int) -> nn.Module:
-    return Mlp(inputs=inputs, hidden=config.hidden, layers=config.layers, dropout=config.dropout)
+    return Mlp(
+        inputs=inputs,
+        hidden=config.hidden,
+        layers=config.layers,
+        dropout=config.dropout,
+        activation=config.activation,
+    )
 
 
 def _transformer(config: ModelConfig, inputs: int) -> nn.Module:
@@ -207,6 +272,7 @@ def _transformer(config: ModelConfig, inputs: int) -> nn.Module:
         heads=config.heads,
         feedforward=config.feedforward,
         dropout=config.dropout,
+        activation=config.activation,
         causal=config.causal,
     )
 

@@ -140,6 +140,9 @@ class ModelConfig(Section):
     hidden: int = Field(default=128, ge=1, description="width of each hidden layer")
     layers: int = Field(default=2, ge=1, le=32, description="hidden layers; transformer: blocks")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="share of hidden units silenced in training")
+    activation: Literal["gelu", "relu", "silu", "tanh"] = Field(
+        default="gelu", description="between hidden layers; transformer: in a block's inner layer"
+    )
     clip: float = Field(default=8.0, gt=0, description="inputs are clipped at this many standard deviations")
     sequence_length: int = Field(
         default=32, ge=2, le=4096, description="transformer: rows of a window, the last one's among them"
