@@ -37,6 +37,16 @@ nlohmann::json from_python(const py::object& object, const std::string& where) {
   return parse_json(py::module_::import("json").attr("dumps")(object).cast<std::string>(), where);
 }
 
+Artifact load(const std::filesystem::path& folder, const std::string& backend, const std::string& device, int threads) {
+  const ModelOptions options{.backend = parse_backend(backend), .device = device, .threads = threads};
+  // Python's own torch comes first, wherever it lies: what it has loaded, the plugin shares.
+  const bool needs_torch = choose_backend(folder, options).backend == Backend::torch;
+  if (needs_torch && !py::module_::import("importlib.util").attr("find_spec")("torch").is_none())
+    py::module_::import("torch");
+  const py::gil_scoped_release release;
+  return Artifact::load(folder, options);
+}
+
 py::array_t<float> logits(const Artifact& artifact,
                           const py::array_t<float, py::array::c_style | py::array::forcecast>& x) {
   const int length = artifact.sequence_length(), width = artifact.spec().width();
@@ -241,8 +251,12 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     if (!artifact) throw std::invalid_argument("strategy 'tfa' needs artifact=, the model that it trades");
     if (!params.empty()) throw std::invalid_argument("strategy 'tfa' takes no params, its rule stands in the artifact");
     runner = std::make_unique<TFAStrategy>(*artifact);
-    identity.strategy = {{"name", "tfa"}, {"artifact", artifact->folder().filename().string()}};
+    identity.strategy = {{"name", "tfa"},
+                         {"artifact", artifact->folder().filename().string()},
+                         {"backend", artifact->backend()},
+                         {"device", artifact->device()}};
     identity.notes = artifact->warnings();
+    if (!artifact->backend_note().empty()) identity.notes.push_back(artifact->backend_note());
     if (artifact->trained_on_synthetic()) identity.notes.emplace_back("The model was trained on SYNTHETIC bars.");
     spans = artifact->spans();
     if (!artifact->session().empty()) session = artifact->session();
@@ -297,9 +311,10 @@ PYBIND11_MODULE(sentio_inference, module) {
 
   py::class_<Artifact>(module, "Artifact",
                        "A trained model with all that it needs, loaded from its folder and verified.")
-      .def_static(
-          "load", [](const std::filesystem::path& folder) { return Artifact::load(folder); }, "folder"_a)
+      .def_static("load", &load, "folder"_a, py::kw_only(), "backend"_a = "auto", "device"_a = "cpu", "threads"_a = 1)
       .def_property_readonly("folder", &Artifact::folder)
+      .def_property_readonly("backend", &Artifact::backend)
+      .def_property_readonly("device", &Artifact::device)
       .def_property_readonly("metadata", [](const Artifact& self) { return to_python(self.metadata()); })
       .def_property_readonly("decision", [](const Artifact& self) { return to_python(self.decision().to_json()); })
       .def_property_readonly("spec_hash", [](const Artifact& self) { return self.spec().hash(); })

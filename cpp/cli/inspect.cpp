@@ -6,12 +6,21 @@
 #include "cli/verbs.hpp"
 
 namespace sentio::cli {
+namespace {
+
+struct Arguments {
+  std::string folder;
+  ModelArguments run_by;
+};
+
+}  // namespace
 
 void add_inspect(CLI::App& app) {
   auto* verb = app.add_subcommand("inspect", "Verifies a trained model and says what it is");
-  auto folder = std::make_shared<std::string>();
-  verb->add_option("artifact", *folder, "The folder, such as artifacts/TFA/v1")->required();
-  verb->callback([folder] { std::cout << describe_artifact(*folder); });
+  auto arguments = std::make_shared<Arguments>();
+  verb->add_option("artifact", arguments->folder, "The folder, such as artifacts/TFA/v1")->required();
+  add_model_options(*verb, arguments->run_by);
+  verb->callback([arguments] { std::cout << describe_artifact(arguments->folder, arguments->run_by.options()); });
 }
 
 }  // namespace sentio::cli

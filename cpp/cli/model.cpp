@@ -37,7 +37,13 @@ nlohmann::ordered_json identity_of(const Artifact& artifact, const StrategyArgum
           {"version", arguments.version},
           {"spec_hash", artifact.spec().hash()},
           {"model_hash", at(metadata, "files").is_object() ? at(metadata, "files").value("model.pt", json()) : json()},
-          {"decision", artifact.decision().to_json()}};
+          {"decision", artifact.decision().to_json()},
+          {"backend", artifact.backend()},
+          {"device", artifact.device()}};
+}
+
+std::string run_by_text(const Artifact& artifact) {
+  return std::string(artifact.backend()) + " on " + artifact.device();
 }
 
 std::string span_text(const std::optional<TimeSpan>& span) {
@@ -56,12 +62,14 @@ std::string saved_text(const json& saved_at) {
 }  // namespace
 
 ReadyStrategy load_model(const StrategyArguments& arguments) {
-  auto strategy = std::make_unique<TFAStrategy>(
-      TFACfg{.artifacts_dir = arguments.artifacts, .model_id = arguments.model, .version = arguments.version});
+  auto strategy = std::make_unique<TFAStrategy>(TFACfg{.artifacts_dir = arguments.artifacts,
+                                                       .model_id = arguments.model,
+                                                       .version = arguments.version,
+                                                       .model = arguments.run_by.options()});
   const Artifact& artifact = strategy->artifact();
   const json data = at(artifact.metadata(), "data");
   ReadyStrategy ready;
-  ready.label = "tfa (" + arguments.model + " " + arguments.version + ")";
+  ready.label = "tfa (" + arguments.model + " " + arguments.version + ", " + run_by_text(artifact) + ")";
   ready.identity = identity_of(artifact, arguments);
   ready.spans = artifact.spans();
   if (!artifact.session().empty()) ready.session = artifact.session();
@@ -73,12 +81,13 @@ ReadyStrategy load_model(const StrategyArguments& arguments) {
   }
   ready.trained_on_synthetic = artifact.trained_on_synthetic();
   ready.warnings = artifact.warnings();
+  ready.backend_note = artifact.backend_note();
   ready.strategy = std::move(strategy);
   return ready;
 }
 
-std::string describe_artifact(const std::filesystem::path& folder) {
-  const Artifact artifact = Artifact::load(folder);
+std::string describe_artifact(const std::filesystem::path& folder, const ModelOptions& options) {
+  const Artifact artifact = Artifact::load(folder, options);
   const json& metadata = artifact.metadata();
   const json model_id = at(metadata, "model_id");
   std::string text = printable((model_id.is_string() ? model_id.get<std::string>() : "artifact") + " " +
@@ -91,6 +100,8 @@ std::string describe_artifact(const std::filesystem::path& folder) {
   fact("model", text_at(metadata, "framework") + ", " +
                     counted(static_cast<std::size_t>(artifact.spec().width()), "feature") + ", " +
                     counted(static_cast<std::size_t>(artifact.sequence_length()), "row") + " to a logit");
+  fact("backend", run_by_text(artifact));
+  if (!artifact.backend_note().empty()) fact("", artifact.backend_note());
   fact("features", artifact.spec().hash());
   fact("warm-up", counted(static_cast<std::size_t>(artifact.warmup()), "bar"));
   fact("settle", settle_text(artifact.spec().settle()));

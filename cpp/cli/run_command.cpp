@@ -35,6 +35,7 @@ RunOptions options_of(const RunArguments& a, const LoadedBars& loaded) {
 /// What a reader must know of a model before believing its figures on these bars.
 std::vector<std::string> notes_of(const ReadyStrategy& ready, const RunArguments& a, const LoadedBars& loaded) {
   std::vector<std::string> notes = ready.warnings;
+  if (!ready.backend_note.empty()) notes.push_back(ready.backend_note);
   if (ready.trained_on_synthetic) notes.emplace_back("The model was trained on SYNTHETIC bars.");
   if (!ready.symbols.empty() && std::ranges::find(ready.symbols, a.bars.symbol) == ready.symbols.end()) {
     std::string symbols;

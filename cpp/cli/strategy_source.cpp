@@ -22,12 +22,27 @@ std::string param_text(const StrategyParam& param) {
 
 }  // namespace
 
+ModelOptions ModelArguments::options() const {
+  const ModelOptions options{.backend = parse_backend(backend), .device = device, .threads = threads};
+  require_valid(options);
+  return options;
+}
+
+void add_model_options(CLI::App& verb, ModelArguments& a) {
+  verb.add_option("--backend", a.backend,
+                  "What runs a model: native, torch, or auto: native where the artifact has its graph, else torch")
+      ->capture_default_str();
+  verb.add_option("--device", a.device, "Where LibTorch runs a model: cpu, cuda, cuda:0, ...")->capture_default_str();
+  verb.add_option("--threads", a.threads, "Threads of a model's forward pass")->capture_default_str();
+}
+
 void add_strategy_options(CLI::App& verb, StrategyArguments& a) {
   verb.add_option("--strategy", a.strategy, "tfa for a trained model, or a rule (see list strategies)")->required();
   verb.add_option("--params", a.params, "Params of a rule: name=value,name=value");
   verb.add_option("--artifacts", a.artifacts, "Folder of trained models")->capture_default_str();
   verb.add_option("--model", a.model, "Which model in it")->capture_default_str();
   verb.add_option("--version", a.version, "Which version of the model")->capture_default_str();
+  add_model_options(verb, a.run_by);
 }
 
 ReadyStrategy make_strategy(const StrategyArguments& arguments) {

@@ -9,14 +9,27 @@
 
 #include "backtest/sample.hpp"
 #include "backtest/strategy.hpp"
+#include "inference/model.hpp"
 
 namespace sentio::cli {
+
+/// What runs a model, as the command line says.
+struct ModelArguments {
+  std::string backend = "auto", device = "cpu";
+  int threads = 1;
+
+  /// @throws std::invalid_argument that names the option that is wrong
+  [[nodiscard]] ModelOptions options() const;
+};
+
+void add_model_options(CLI::App& verb, ModelArguments& arguments);
 
 /// Which strategy to run, as the command line says.
 struct StrategyArguments {
   std::string strategy;
   std::string params;
   std::string artifacts = "artifacts", model = "TFA", version = "v1";
+  ModelArguments run_by;
 };
 
 void add_strategy_options(CLI::App& verb, StrategyArguments& arguments);
@@ -32,6 +45,7 @@ struct ReadyStrategy {
   std::optional<double> bar_interval_s;  ///< of a model's data, where it says so
   bool trained_on_synthetic = false;     ///< whether a model was trained on generated bars
   std::vector<std::string> warnings;     ///< what could not be verified of a model
+  std::string backend_note;              ///< why an automatic choice runs a model by LibTorch; else empty
 };
 
 /// Builds a rule strategy of the registry, or loads a model.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "bars/file.hpp"
 #include "bars/json.hpp"
@@ -26,7 +27,21 @@ constexpr double kProbeTolerance = 1e-5;    ///< of max(1, |logit|): kernels of 
 constexpr int kDefaultSequenceLength = 64;  ///< of artifacts that state no length
 constexpr int kLongestSequence = 100'000;
 
+constexpr const char* kTorchScript = "model.pt";
+constexpr const char* kGraph = "model.json";
+
 }  // namespace
+
+BackendChoice choose_backend(const fs::path& folder, const ModelOptions& options) {
+  require_valid(options);
+  if (options.backend != Backend::automatic) return {options.backend, ""};
+  std::error_code ignored;  // what cannot be looked at, loading refuses by name
+  if (!fs::exists(folder / kGraph, ignored))
+    return {Backend::torch, std::string("The artifact has no ") + kGraph + ", so LibTorch runs it."};
+  if (options.device != "cpu")
+    return {Backend::torch, "The built-in evaluator runs on the CPU only, so LibTorch runs the model."};
+  return {Backend::native, ""};
+}
 
 /// Reads one folder; every message begins with the file that is at fault.
 class ArtifactReader {
@@ -51,19 +66,8 @@ class ArtifactReader {
     artifact.decision_ = read_decision();
     artifact.spans_ = read_spans();
 
-    const fs::path model_path = folder_ / "model.pt";
-    require_file(model_path);
     artifact.folder_ = folder_;
-    try {
-      artifact.model_ = load_model(model_path);
-    } catch (const ModelError& error) {
-      throw ArtifactError(model_path.string() + ": " + error.what());
-    }
-    try {
-      artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
-    } catch (const ModelError& error) {
-      throw ArtifactError(artifact.model_path().string() + ": " + error.what());
-    }
+    load_model(artifact);
     artifact.metadata_ = metadata_;
     replay_probe(artifact);
     artifact.warnings_ = std::move(warnings_);
@@ -71,11 +75,26 @@ class ArtifactReader {
   }
 
  private:
-  std::shared_ptr<const Model> load_model(const fs::path& torchscript) const {
-    const bool has_graph = fs::exists(folder_ / "model.json");
-    if (options_.backend == Backend::native || (options_.backend == Backend::automatic && has_graph))
-      return std::make_shared<const NativeModel>(folder_, options_);
-    return std::make_shared<const TorchModel>(torchscript, options_);
+  void load_model(Artifact& artifact) {
+    const fs::path torchscript = folder_ / kTorchScript;
+    require_file(torchscript);
+    const BackendChoice choice = choose_backend(folder_, options_);
+    const bool native = choice.backend == Backend::native;
+    if (native && !fs::is_regular_file(folder_ / kGraph))
+      throw ArtifactError((folder_ / kGraph).string() +
+                          ": the file is missing, which the native backend runs; backend " + "torch runs " +
+                          kTorchScript);
+    artifact.device_ = options_.device;
+    artifact.backend_note_ = choice.note;
+    try {
+      if (native)
+        artifact.model_ = std::make_shared<const NativeModel>(folder_, options_);
+      else
+        artifact.model_ = std::make_shared<const TorchModel>(torchscript, options_);
+      artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
+    } catch (const ModelError& error) {
+      throw ArtifactError((native ? folder_ / kGraph : torchscript).string() + ": " + error.what());
+    }
   }
 
   [[noreturn]] void fail(const std::string& path, const std::string& what) const {
@@ -254,13 +273,12 @@ class ArtifactReader {
         .sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
     if (!expects.contains("layout")) {
       warn(metadata_path_.string() + ": states no layout; it was found by trying");
-      try {
-        try_shape(model, flat);
-        return flat;
-      } catch (const ModelError&) {  // then it must take sequences, or the next line says what is wrong
-        try_shape(model, sequence);
-        return sequence;
-      }
+      // A stated length speaks for sequences: layers that take [B, T, F] may take [B, F] for one sequence of B rows.
+      const InputShape shape = length > 1 ? one_of(model, sequence, flat) : one_of(model, flat, sequence);
+      if (shape.sequence && length == 0)
+        warn(metadata_path_.string() + ": states no sequence_length; " + std::to_string(kDefaultSequenceLength) +
+             " rows were tried, and the model takes them");
+      return shape;
     }
     const json& layout = expects["layout"];
     if (layout != "BF" && layout != "BTF") fail("expects.layout", "must be \"BF\" or \"BTF\", found " + shown(layout));
@@ -270,6 +288,21 @@ class ArtifactReader {
     const InputShape shape = layout == "BF" ? flat : sequence;
     try_shape(model, shape);
     return shape;
+  }
+
+  /// The first shape that the model takes. @throws ModelError if it takes neither, with what is wrong with each.
+  static InputShape one_of(const Model& model, const InputShape& first, const InputShape& second) {
+    try {
+      try_shape(model, first);
+      return first;
+    } catch (const ModelError& refused) {
+      try {
+        try_shape(model, second);
+        return second;
+      } catch (const ModelError& refused_too) {
+        throw ModelError(std::string(refused.what()) + "; " + refused_too.what());
+      }
+    }
   }
 
   /// @throws ModelError if the model does not take the shape, or gives another number of logits than windows.

@@ -21,6 +21,15 @@ class ArtifactError : public InputError {
   using InputError::InputError;
 };
 
+/// What runs the model of an artifact.
+struct BackendChoice {
+  Backend backend;   ///< native or torch
+  std::string note;  ///< why an automatic choice is torch; else empty
+};
+
+/// The backend that Artifact::load takes for the options. @throws std::invalid_argument as require_valid.
+[[nodiscard]] BackendChoice choose_backend(const std::filesystem::path& folder, const ModelOptions& options);
+
 /// A trained model with all that it needs, loaded from its folder and verified.
 class Artifact {
  public:
@@ -30,7 +39,8 @@ class Artifact {
   /// Folders of earlier schemas load too (`model.meta.json`, no probe, no decision, no layout); what could not be
   /// verified then is in `warnings()`.
   ///
-  /// @throws ArtifactError naming the file, what was found and what would be right.
+  /// @throws ArtifactError naming the file, what was found and what would be right. std::invalid_argument if the
+  ///         options are wrong or ask for a device that is not there.
   [[nodiscard]] static Artifact load(const std::filesystem::path& folder, const ModelOptions& options = {});
 
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
@@ -48,6 +58,12 @@ class Artifact {
 
   /// What runs the model: "native" or "torch".
   [[nodiscard]] std::string_view backend() const { return model_->backend(); }
+
+  /// What it runs on: "cpu", "cuda", "cuda:1".
+  [[nodiscard]] const std::string& device() const { return device_; }
+
+  /// Why an automatic choice of the backend is torch; else empty.
+  [[nodiscard]] const std::string& backend_note() const { return backend_note_; }
 
   /// Rows of features that one logit needs, 1 for layout BF.
   [[nodiscard]] int sequence_length() const { return shape_.sequence_length; }
@@ -72,6 +88,7 @@ class Artifact {
   DataSpans spans_;
   InputShape shape_{};
   std::shared_ptr<const Model> model_;
+  std::string device_, backend_note_;
   std::vector<std::string> warnings_;
 };
 

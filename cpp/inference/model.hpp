@@ -58,4 +58,11 @@ struct ModelOptions {
   int threads = 1;             ///< of a forward pass
 };
 
+/// The backend of a name: "auto", "native", "torch". @throws std::invalid_argument for another
+[[nodiscard]] Backend parse_backend(const std::string& name);
+
+/// @throws std::invalid_argument if the device is no name of one, the native backend is to run elsewhere than on the
+///         CPU, or the number of threads is out of range.
+void require_valid(const ModelOptions& options);
+
 }  // namespace sentio

@@ -11,14 +11,15 @@ namespace sentio {
 /// Functions that fail put one line into `error` and return null or false.
 struct TorchApi {
   int version;
-  void* (*load)(const char* path, const char* device, char* error, std::size_t error_size);
+  /// Whether LibTorch can run on the device: "cpu", "cuda", "cuda:1".
+  bool (*find_device)(const char* device, char* error, std::size_t error_size);
+  /// `threads` is the number of a forward pass; those of the process stay as they are.
+  void* (*load)(const char* path, const char* device, int threads, char* error, std::size_t error_size);
   void (*release)(void* model);
 
   /// Logits of `sizes[0]` windows that lie `step` floats apart; `sizes` is {B, F} or {B, T, F}.
   bool (*forward)(const void* model, const float* windows, std::int64_t step, const std::int64_t* sizes, int dimensions,
                   float* logits, char* error, std::size_t error_size);
-  /// Threads of forward passes, in the whole process. A small network loses more by waking threads than it gains.
-  void (*set_threads)(int count);
 };
 
 inline constexpr int kTorchApiVersion = 1;

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "bars/error.hpp"
+
 namespace sentio {
 namespace {
 
@@ -18,15 +20,20 @@ constexpr const char* kLibrary = "libsentio_torch.so";  // found by the run path
 #endif
 
 const TorchApi& open_library() {
+  // Its own dlerror() says which library was not found, or which symbol it lacks.
+  constexpr const char* kRemedy =
+      "; it is built with SENTIO_TORCH=ON, lies beside this program or in its Python's site-packages, and needs the "
+      "torch package that it was built with in the same folder";
   void* const library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw ModelError(std::string("the LibTorch backend cannot be loaded: ") + dlerror());
+  if (library == nullptr) throw ModelError(std::string("needs LibTorch, and ") + dlerror() + kRemedy);
   using Entry = const TorchApi* (*)();
   const auto entry = reinterpret_cast<Entry>(dlsym(library, kTorchApiSymbol));
-  if (entry == nullptr) throw ModelError(std::string("the LibTorch backend lacks ") + kTorchApiSymbol);
+  if (entry == nullptr) throw ModelError(std::string("needs LibTorch, and ") + dlerror() + kRemedy);
   const TorchApi* const api = entry();
   if (api->version != kTorchApiVersion)
-    throw ModelError("the LibTorch backend must have version " + std::to_string(kTorchApiVersion) + ", found " +
-                     std::to_string(api->version));
+    throw ModelError(std::string("needs LibTorch, and ") + kLibrary + " must have version " +
+                     std::to_string(kTorchApiVersion) + ", found " + std::to_string(api->version) +
+                     ": build it together with this program");
   return *api;
 }
 
@@ -39,9 +46,9 @@ const TorchApi& torch_api() {
 
 TorchModel::TorchModel(const std::filesystem::path& path, const ModelOptions& options) : api_(torch_api()) {
   std::array<char, kErrorSize> error{};
-  api_.set_threads(options.threads);
-  model_ = api_.load(path.c_str(), options.device.c_str(), error.data(), error.size());
-  if (model_ == nullptr) throw ModelError(error.data());
+  if (!api_.find_device(options.device.c_str(), error.data(), error.size())) throw std::invalid_argument(error.data());
+  model_ = api_.load(path.c_str(), options.device.c_str(), options.threads, error.data(), error.size());
+  if (model_ == nullptr) throw ModelError(printable(error.data()));
 }
 
 TorchModel::~TorchModel() { api_.release(model_); }
@@ -53,7 +60,7 @@ void TorchModel::forward(const Windows& windows, const InputShape& shape, std::s
   std::array<char, kErrorSize> error{};
   if (!api_.forward(model_, windows.values.data(), static_cast<std::int64_t>(windows.step), sizes.data(),
                     static_cast<int>(sizes.size()), logits.data(), error.data(), error.size()))
-    throw ModelError(error.data());
+    throw ModelError(printable(error.data()));
   for (const float logit : logits)
     if (!std::isfinite(logit)) throw ModelError("must give finite logits, found " + std::to_string(logit));
 }

@@ -10,7 +10,8 @@ namespace sentio {
 /// A TorchScript module, run by LibTorch. The library that includes it, sentio_torch, is loaded by the first of these.
 class TorchModel final : public Model {
  public:
-  /// @throws ModelError if the library or the device is not there, or the archive is cut off or is none.
+  /// @throws ModelError if the library cannot be loaded, or the archive is cut off, holds what TorchScript does not
+  ///         write, or is none. std::invalid_argument if the device is not there.
   TorchModel(const std::filesystem::path& path, const ModelOptions& options);
   ~TorchModel() override;
 

@@ -6,7 +6,7 @@ Shapes: n bars or windows, F features, T rows a window (`Artifact.sequence_lengt
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,15 +20,36 @@ class Artifact:
     """A trained model with all that it needs, loaded from its folder and verified."""
 
     @staticmethod
-    def load(folder: str | PathLike[str]) -> Artifact:
+    def load(
+        folder: str | PathLike[str],
+        *,
+        backend: Literal["auto", "native", "torch"] = "auto",
+        device: str = "cpu",
+        threads: int = 1,
+    ) -> Artifact:
         """Loads `artifacts/<MODEL_ID>/<version>/` and checks everything in it.
+
+        Args:
+            folder: the artifact's.
+            backend: what runs the model; `auto` is native where the artifact has its graph, `model.json`, else torch.
+            device: where LibTorch runs it: `cpu`, `cuda`, `cuda:1`.
+            threads: of a forward pass; torch's own number stays as it is.
 
         Raises:
             ArtifactError: what is wrong, in which file.
+            ValueError: another argument is wrong, or the device is not there.
         """
 
     @property
     def folder(self) -> Path: ...
+    @property
+    def backend(self) -> Literal["native", "torch"]:
+        """What runs the model."""
+
+    @property
+    def device(self) -> str:
+        """What the model runs on."""
+
     @property
     def metadata(self) -> dict[str, Any]: ...
     @property
