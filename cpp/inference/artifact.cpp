@@ -278,6 +278,9 @@ class ArtifactReader {
       if (shape.sequence && length == 0)
         warn(metadata_path_.string() + ": states no sequence_length; " + std::to_string(kDefaultSequenceLength) +
              " rows were tried, and the model takes them");
+      if (!shape.sequence && length > 1)
+        warn(metadata_path_.string() + ": states " + std::to_string(length) +
+             " rows to a logit, and the model takes one");
       return shape;
     }
     const json& layout = expects["layout"];

@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 import torch
 from cli_support import SENTIO_CLI, refusal_of, report_of, run_cli
+from native_support import random_model
 from sentio_features import read_csv
 from sentio_inference import Artifact, ArtifactError, backtest
 from torch import nn
 from torchscript_support import SPEC, write_artifact
 from training_support import bars_of, write_bars
+
+from sentio_trainer.graph import graph_files
+from sentio_trainer.schema import ModelConfig
 
 WHY_TORCH = "The artifact has no model.json, so LibTorch runs it."
 RUN = ("backtest", "QQQ", "--bars", "QQQ.csv", "--strategy", "tfa")
@@ -32,6 +36,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("backends")
     torch.manual_seed(1)
     write_artifact(root / "artifacts" / "TFA" / "v1", nn.Linear(SPEC.width, 1))
+    config = ModelConfig(hidden=16)
+    model = random_model(config, inputs=SPEC.width)
+    native = write_artifact(root / "artifacts" / "TFA" / "native", model, layout="BF", sequence_length=1)
+    for name, content in graph_files(model, window=config.window, inputs=SPEC.width).items():
+        (native / name).write_bytes(content)
     write_bars(root / "QQQ.csv", bars_of(100.0 + np.sin(np.arange(300) / 7.0)))
     return root
 
@@ -58,6 +67,22 @@ def test_a_report_says_what_ran_and_why_it_was_not_the_evaluator(root: Path, fol
     assert (report["strategy"]["backend"], report["strategy"]["device"]) == ("torch", "cpu")
     assert report["notes"].count(WHY_TORCH) == 1
     assert WHY_TORCH not in backtest(bars, "tfa", artifact=Artifact.load(folder, backend="torch"))["notes"]
+
+
+def test_a_model_with_its_graph_runs_natively_unless_asked_otherwise(root: Path) -> None:
+    native = (*RUN, "--version", "native")
+    for options, backend in (((), "native"), (("--backend", "native"), "native"), (("--backend", "torch"), "torch")):
+        report = report_of(*native, *options, cwd=root)
+        assert (report["strategy"]["backend"], report["strategy"]["device"]) == (backend, "cpu")
+        assert not any("LibTorch" in note for note in report["notes"])
+    inspected = run_cli("inspect", "artifacts/TFA/native", cwd=root).stdout
+    assert "backend       native on cpu\n" in inspected
+    folder = root / "artifacts" / "TFA" / "native"
+    x = np.random.default_rng(1).normal(size=(64, SPEC.width)).astype(np.float32)
+    # float32 sums in two orders, over two layers of 16.
+    np.testing.assert_allclose(
+        Artifact.load(folder).logits(x), Artifact.load(folder, backend="torch").logits(x), rtol=0, atol=1e-5
+    )
 
 
 def test_the_native_backend_needs_the_graph(root: Path, folder: Path) -> None:
@@ -101,7 +126,9 @@ def test_a_device_that_is_not_there_is_refused_and_nothing_else_runs(root: Path,
         )
         with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
             Artifact.load(folder, device=device)
-        assert refusal_of(*RUN, "--device", device, cwd=root) == (2, f"sentio_cli: {message}")
+        for version in ("v1", "native"):  # the evaluator does not stand in for a device
+            run = (*RUN, "--version", version, "--device", device)
+            assert refusal_of(*run, cwd=root) == (2, f"sentio_cli: {message}")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
@@ -172,7 +199,10 @@ def test_python_loads_libtorch_only_for_a_model_that_needs_it(root: Path) -> Non
     done = python(f"""{LOADED}
 from sentio_features import read_csv
 from sentio_inference import backtest
-backtest(read_csv({str(root / "QQQ.csv")!r}), "buy_and_hold")
+from sentio_inference import Artifact
+bars = read_csv({str(root / "QQQ.csv")!r})
+backtest(bars, "buy_and_hold")
+backtest(bars, "tfa", artifact=Artifact.load({str(root / "artifacts" / "TFA" / "native")!r}))
 print(libtorch(), "torch" in sys.modules)
 """)
     assert (done.returncode, done.stdout) == (0, "[] False\n"), done.stderr
@@ -193,6 +223,8 @@ def test_the_program_loads_libtorch_only_for_a_model_that_needs_it(root: Path) -
 
     assert not loaded("--version")
     assert not loaded("backtest", "QQQ", "--bars", "QQQ.csv", "--strategy", "buy_and_hold")
+    assert not loaded("inspect", "artifacts/TFA/native")
+    assert not loaded(*RUN, "--version", "native")
     assert loaded("inspect", "artifacts/TFA/v1")
 
 
@@ -205,7 +237,7 @@ def test_a_program_without_the_library_says_what_it_needs(root: Path, tmp_path: 
     assert done.stderr.startswith("sentio_cli: artifacts/TFA/v1/model.pt: needs LibTorch, and libsentio_torch.so: ")
     assert "it is built with SENTIO_TORCH=ON, lies beside this program" in done.stderr
     assert done.stderr.count("\n") == 1
-    rules = subprocess.run(
-        [str(alone), *RUN[:-1], "buy_and_hold", "--json", "-"], cwd=root, capture_output=True, check=True
+    native = subprocess.run(
+        [str(alone), *RUN, "--version", "native", "--json", "-"], cwd=root, capture_output=True, check=True
     )
-    assert json.loads(rules.stdout)["strategy"]["name"] == "buy_and_hold"
+    assert json.loads(native.stdout)["strategy"]["backend"] == "native"

@@ -98,6 +98,13 @@ def test_a_stated_length_that_the_model_does_not_take_is_refused_with_both_tries
     assert "; fails on an input of shape [2, 8]: " in str(error.value)
 
 
+def test_a_model_that_does_not_take_the_length_that_its_folder_states_is_warned_of(tmp_path: Path) -> None:
+    folder = write_artifact(tmp_path / "v1", Mlp(), seq_len=64)
+    artifact = Artifact.load(folder)
+    assert artifact.sequence_length == 1
+    assert f"{folder}/{META}states 64 rows to a logit, and the model takes one" in artifact.warnings
+
+
 def test_what_cannot_be_verified_is_printed_once(tmp_path: Path) -> None:
     torch.manual_seed(1)
     write_artifact(tmp_path / "artifacts" / "TFA" / "v1", Positional(64))
