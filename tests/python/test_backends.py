@@ -231,6 +231,7 @@ def test_the_program_loads_libtorch_only_for_a_model_that_needs_it(root: Path) -
 def test_a_program_without_the_library_says_what_it_needs(root: Path, tmp_path: Path) -> None:
     alone = tmp_path / "sentio_cli"
     shutil.copy(SENTIO_CLI, alone)
+    assert alone.stat().st_size < 5_000_000
     environment = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     done = subprocess.run([str(alone), *RUN], cwd=root, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 4
@@ -241,3 +242,32 @@ def test_a_program_without_the_library_says_what_it_needs(root: Path, tmp_path: 
         [str(alone), *RUN, "--version", "native", "--json", "-"], cwd=root, capture_output=True, check=True
     )
     assert json.loads(native.stdout)["strategy"]["backend"] == "native"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler is here to build another library of that name")
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "static int api = 99; void* sentio_torch_api(void) { return &api; }",
+            "libsentio_torch.so must have version 1, found 99: build it together with this program",
+        ),
+        ("int another;", "undefined symbol: sentio_torch_api; it is built with SENTIO_TORCH=ON"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the LD_LIBRARY_PATH of Linux to find it")
+def test_another_library_of_that_name_is_refused(root: Path, tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "library.c").write_text(source)
+    library = tmp_path / "libsentio_torch.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "library.c"], check=True)
+    done = subprocess.run(
+        [str(SENTIO_CLI), "inspect", "artifacts/TFA/v1"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+    )
+    assert done.returncode == 4
+    assert done.stderr.startswith("sentio_cli: artifacts/TFA/v1/model.pt: needs LibTorch, and ")
+    assert message in done.stderr
