@@ -135,7 +135,7 @@ def test_a_sequence_model_sees_the_last_rows_oldest_first(project: Project, bars
     metadata["files"] = {"feature_spec.json": metadata["files"]["feature_spec.json"]}
     metadata["expects"].update(layout="BTF", sequence_length=5)
     (folder / "metadata.json").write_text(json.dumps(metadata))
-    artifact = Artifact.load(folder)
+    artifact = Artifact.load(folder, backend="torch")
     x = FeatureBuilder(FeatureSpec.from_json(artifact.spec_json)).build(bars)
     first = artifact.warmup
     assert first == 60 + 4
