@@ -15,15 +15,16 @@ namespace sentio {
 [[nodiscard]] inline float fused(float a, float b, float c) {
   const double product = static_cast<double>(a) * static_cast<double>(b), addend = c;
   const double sum = product + addend;
-  // What the sum lacks, exactly (Knuth 1969); not a number where the sum is infinite.
+  // What the sum lacks, exactly (Knuth 1969); not a number where the sum is infinite, which then lacks nothing.
   const double from_addend = sum - product;
-  const double lack = (product - (sum - from_addend)) + (addend - from_addend);
-  const auto bits = std::bit_cast<std::uint64_t>(sum);
+  const double error = (product - (sum - from_addend)) + (addend - from_addend);
+  const double lack = error > 0.0 ? error : error < 0.0 ? error : 0.0;
   // Towards what it lacks: one up in size where both have the same sign, else one down; not if the last bit is set.
-  const std::uint64_t differs = (bits ^ std::bit_cast<std::uint64_t>(lack)) >> 63;
-  const std::uint64_t even = ~bits & 1;
-  const std::uint64_t inexact = lack < 0.0 || lack > 0.0 ? ~std::uint64_t{0} : 0;
-  return static_cast<float>(std::bit_cast<double>(bits + (((1 - 2 * differs) * 1 & (0 - even)) & inexact)));
+  const auto bits = std::bit_cast<std::uint64_t>(sum), lack_bits = std::bit_cast<std::uint64_t>(lack);
+  const std::uint64_t size = lack_bits << 1;
+  const std::uint64_t moves = (size | (0 - size)) >> 63 & ~bits;
+  const std::uint64_t down = (bits ^ lack_bits) >> 63 & moves;
+  return static_cast<float>(std::bit_cast<double>(bits + moves - down - down));
 }
 
 }  // namespace sentio
