@@ -18,7 +18,8 @@ namespace {
 // a tile of a product keeps in registers; and, lane by lane, each rounded once as IEEE-754 says:
 //   all(x), load(p), load_first(p, n) with 0 in the lanes from n on, store(p);
 //   + - * /, root(a), fma(a, b, c) = a b + c;
-//   larger(a, b) = a > b ? a : b, smaller(a, b) = a < b ? a : b: what is not a number comes through as b;
+//   larger(a, b) = a > b ? a : b, smaller(a, b) = a < b ? a : b: what is not a number comes through as b; of 0 and -0
+//   they may give either;
 //   magnitude(a), with_sign_of(a, b);
 //   first(n, a, b): a in the lanes before n, b from there on;
 //   power_of_two(m): 2^n for m = kWholes + n, n whole, -126 <= n <= 127.
@@ -60,6 +61,12 @@ Lanes exp_of(Lanes x) {
   return fma(scale, excess, scale);
 }
 
+/// Never -0: which of two zeros is the larger, compilers decide in different ways. Adding 0 leaves them no choice.
+template <class Lanes>
+Lanes relu_of(Lanes x) {
+  return larger(Lanes::all(0.0F), x) + Lanes::all(0.0F);
+}
+
 /// x Phi(x) = max(x, 0) - a Q(a) with a = |x| and Q(a) = erfc(a / sqrt 2) / 2 = exp(-a^2 / 2) P(u), u = a / (a + 3).
 /// From 12 on a counts as 12: a Q(a) is below 1e-31 there.
 template <class Lanes>
@@ -74,12 +81,7 @@ Lanes gelu_of(Lanes x) {
   // The rounding of the square, times a half of it, is what the exponent would lack.
   const auto [scale, excess] = exponential(square * half, fma(a, a, Lanes::all(0.0F) - square) * half);
   const Lanes tail = a * polynomial(u, kTerms) * fma(scale, excess, scale);
-  return larger(Lanes::all(0.0F), x) - tail;
-}
-
-template <class Lanes>
-Lanes relu_of(Lanes x) {
-  return larger(Lanes::all(0.0F), x);
+  return relu_of(x) - tail;
 }
 
 /// x below -87 counts as -87.

@@ -306,7 +306,7 @@ TEST_CASE("attention survives scores of any size") {
 
 // The activations against long double, whose own error counts for nothing beside a float's last place. Far below zero
 // gelu and silu are next to nothing, and their last place counts for less than a logit's: there the error is absolute.
-TEST_CASE("gelu, silu and tanh are within 2.5 ulp of the truth, and in their tails within 1e-7" *
+TEST_CASE("gelu, silu and tanh are within 2.7 ulp of the truth, and in their tails within 1e-7" *
           doctest::skip(std::numeric_limits<long double>::digits < 64)) {
   std::vector<float> x;
   for (std::uint32_t bits = 0x3000'0000; bits < 0x4300'0000; bits += 331)  // 2^-31 ... 128
@@ -316,10 +316,10 @@ TEST_CASE("gelu, silu and tanh are within 2.5 ulp of the truth, and in their tai
   const std::vector<float> by_gelu = applied(kernels, &Kernels::gelu, x), by_silu = applied(kernels, &Kernels::silu, x),
                            by_tanh = applied(kernels, &Kernels::tanh, x);
   CHECK(worst_error(x, by_gelu, gelu, 0.0F, 128.0F) <= 2.5);
-  CHECK(worst_error(x, by_gelu, gelu, -1.0F, 0.0F) <= 4.0);
+  CHECK(worst_error(x, by_gelu, gelu, -1.0F, 0.0F) <= 3.0);
   CHECK(worst_error(x, by_gelu, gelu, -12.0F, 0.0F) <= 32.0);
   CHECK(worst_error(x, by_silu, silu, -80.0F, 128.0F) <= 2.5);
-  CHECK(worst_error(x, by_tanh, tanh, -128.0F, 128.0F) <= 2.5);
+  CHECK(worst_error(x, by_tanh, tanh, -128.0F, 128.0F) <= 2.7);
   double lost = 0.0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (x[i] > 0.0F) continue;
@@ -332,7 +332,7 @@ TEST_CASE("gelu, silu and tanh are within 2.5 ulp of the truth, and in their tai
 TEST_CASE("the activations have the values that everybody knows") {
   for (const Kernels& kernels : available_kernels()) {
     CAPTURE(std::string(kernels.name));
-    std::vector<float> x = {0.0F, 1e30F, -1e30F, -3.0F, 3.0F};
+    std::vector<float> x = {0.0F, 1e30F, -1e30F, -3.0F, 3.0F, -0.0F};
     x.resize(16);
     const std::vector<float> by_gelu = applied(kernels, &Kernels::gelu, x),
                              by_relu = applied(kernels, &Kernels::relu, x),
@@ -344,6 +344,8 @@ TEST_CASE("the activations have the values that everybody knows") {
       CHECK(std::abs((*y)[2]) < 1e-30F);
     }
     CHECK(by_relu[3] == 0.0F);
+    CHECK_FALSE(std::signbit(by_relu[5]));  // of -0
+    CHECK_FALSE(std::signbit(by_gelu[5]));
     CHECK(by_tanh[0] == 0.0F);
     CHECK(by_tanh[1] == 1.0F);
     CHECK(by_tanh[2] == -1.0F);
