@@ -1,5 +1,5 @@
 // Prints what must be the same everywhere, a line each like sha256sum: the generated bars, the engine's logarithm, the
-// evaluator's arithmetic and its probabilities, and the features of each spec that the command line names.
+// evaluator's arithmetic, logits and probabilities, and the features of each spec that the command line names.
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -19,6 +19,7 @@
 #include "features/log.hpp"
 #include "generated.hpp"
 #include "inference/sigmoid.hpp"
+#include "networks.hpp"
 
 using namespace sentio;
 
@@ -113,6 +114,7 @@ void run(std::span<const char* const> specs) {
   print(logarithms, "log");
 
   print(evaluated_alike(), "evaluator");
+  print(generated_logits(), "networks");
   std::vector<double> probabilities;
   for (const float logit : generated_floats()) probabilities.push_back(sigmoid(logit));
   print(probabilities, "sigmoid");
