@@ -64,11 +64,4 @@ class CsvReader {
 /// What `<path>.synthetic.json` says of generated bars; null where there is no such file.
 [[nodiscard]] nlohmann::json synthetic_mark(std::filesystem::path path);
 
-/// Which of `ts open high low close volume` a header means by `name`, in any case and by its aliases; none of them: no
-/// value.
-[[nodiscard]] std::optional<std::string_view> bar_column(std::string_view name);
-
-/// Nanoseconds of the unit that an epoch number is counted in, told by its size: 1e9 for seconds, 1 for nanoseconds.
-[[nodiscard]] std::int64_t epoch_unit_ns(std::int64_t epoch);
-
 }  // namespace sentio

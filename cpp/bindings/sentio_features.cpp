@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "bars/bar_line.hpp"
 #include "bars/csv.hpp"
 #include "bars/error.hpp"
 #include "bars/session.hpp"
