@@ -7,8 +7,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "bars/error.hpp"
-#include "bars/sha256.hpp"
+#include "bars/state.hpp"
 #include "features/exact_arithmetic.hpp"
 #include "features/rows.hpp"
 #include "features/schedule.hpp"
@@ -19,66 +18,8 @@ namespace {
 /// Bars a block holds: small enough that the columns of a large spec stay in the second-level cache.
 constexpr std::size_t kBlock = 256;
 
-constexpr std::string_view kMagic = "SENTIO-FEATURES ";
-constexpr std::uint32_t kStateVersion = 2;
+constexpr StateKind kState{"SENTIO-FEATURES ", 2, "feature state", "a feature builder"};
 constexpr std::int64_t kMostBars = std::int64_t{1} << 53;  ///< what a double can count, and no market reaches
-
-class Writer {
- public:
-  void bytes(std::span<const std::byte> more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
-  void text(std::string_view more) { bytes(std::as_bytes(std::span(more))); }
-
-  template <class T>
-  void number(T value) {
-    bytes(std::as_bytes(std::span(&value, 1)));
-  }
-
-  std::vector<std::byte> sealed() && {
-    text(sha256_hex(bytes_));
-    return std::move(bytes_);
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-};
-
-class StateReader {
- public:
-  explicit StateReader(std::span<const std::byte> bytes) : rest_(bytes) {}
-
-  std::span<const std::byte> take(std::size_t size) {
-    if (size > rest_.size()) throw InputError("feature state: is cut off");
-    const auto front = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return front;
-  }
-
-  std::string_view text(std::size_t size) {
-    const auto bytes = take(size);
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  }
-
-  template <class T>
-  T number() {
-    T value;
-    std::memcpy(&value, take(sizeof value).data(), sizeof value);
-    return value;
-  }
-
-  /// Fills `out`, the bytes of doubles.
-  void doubles(std::span<std::byte> out) {
-    for (; !out.empty(); out = out.subspan(sizeof(double))) {
-      const auto value = number<double>();
-      if (!std::isfinite(value)) throw InputError("feature state: holds a value that is not finite");
-      std::memcpy(out.data(), &value, sizeof value);
-    }
-  }
-
-  [[nodiscard]] bool done() const { return rest_.empty(); }
-
- private:
-  std::span<const std::byte> rest_;
-};
 
 }  // namespace
 
@@ -213,9 +154,7 @@ void FeatureBuilder::slide() {
 }
 
 std::vector<std::byte> FeatureBuilder::state() const {
-  Writer writer;
-  writer.text(kMagic);
-  writer.number(kStateVersion);
+  StateWriter writer(kState);
   writer.number(kEngineVersion);
   writer.text(spec_.hash());
   writer.number(seen_);
@@ -229,40 +168,29 @@ std::vector<std::byte> FeatureBuilder::state() const {
 }
 
 void FeatureBuilder::restore(std::span<const std::byte> state) {
-  constexpr std::size_t kSeal = 64;
-  StateReader reader(state);
-  if (reader.text(kMagic.size()) != kMagic) throw InputError("feature state: is not a state of a feature builder");
-  const auto version = reader.number<std::uint32_t>();
-  if (version != kStateVersion)
-    throw InputError("feature state: version must be " + std::to_string(kStateVersion) + ", found " +
-                     std::to_string(version));
+  StateReader reader(state, kState);
   const auto engine = reader.number<std::uint32_t>();
   if (engine != kEngineVersion)
-    throw InputError("feature state: was written by engine " + std::to_string(engine) + ", this is engine " +
-                     std::to_string(kEngineVersion));
+    reader.fail("was written by engine " + std::to_string(engine) + ", this is engine " +
+                std::to_string(kEngineVersion));
   const std::string_view hash = reader.text(spec_.hash().size());
   if (hash != spec_.hash())
-    throw InputError("feature state: belongs to another spec, found " + std::string(hash) + ", expected " +
-                     spec_.hash());
-  if (state.size() < kSeal ||
-      sha256_hex(state.first(state.size() - kSeal)) != StateReader(state.last(kSeal)).text(kSeal))
-    throw InputError("feature state: is cut off or altered, its checksum does not fit");
+    reader.fail("belongs to another spec, found " + std::string(hash) + ", expected " + spec_.hash());
+  reader.require_seal();
 
   const auto seen = reader.number<std::int64_t>();
   const auto last_ns = reader.number<std::int64_t>();
   // A checksum is no signature: what it covers is checked as any other input.
   if (seen < 0 || seen > kMostBars || (seen == 0 && last_ns != 0))
-    throw InputError("feature state: must hold a count of bars in [0, " + std::to_string(kMostBars) +
-                     "] and the time of the last, found " + std::to_string(seen) + " bars, the last at " +
-                     std::to_string(last_ns));
+    reader.fail("must hold a count of bars in [0, " + std::to_string(kMostBars) + "] and the time of the last, found " +
+                std::to_string(seen) + " bars, the last at " + std::to_string(last_ns));
   FeatureBuilder fresh(spec_);
   for (Column c = 0; c < graph_.columns(); ++c) {
     const auto history = static_cast<std::size_t>(graph_.facts(c).history);
     reader.doubles(std::as_writable_bytes(std::span(fresh.column(c) - history, history)));
   }
   for (Node& node : fresh.graph_.nodes()) reader.doubles(node.kernel->memory());
-  static_cast<void>(reader.take(kSeal));
-  if (!reader.done()) throw InputError("feature state: is longer than this spec's");
+  reader.require_end("this spec's");
   fresh.seen_ = seen;
   if (seen > 0) fresh.last_ns_ = last_ns;
   *this = std::move(fresh);
