@@ -11,6 +11,7 @@ struct Decision {
   double exposure = 0.0;  ///< wanted value of the position over equity, in [-1, 1]
   double probability = std::numeric_limits<double>::quiet_NaN();  ///< that the price rises; NaN if there is none
   std::string_view reason;                                        ///< of static storage
+  double logit = std::numeric_limits<double>::quiet_NaN();        ///< of the model; NaN if there is none
 };
 
 /// Throws std::invalid_argument unless the exposure lies in [-1, 1] and the probability in [0, 1] or is NaN.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -16,6 +17,7 @@ namespace sentio {
 namespace {
 
 constexpr int kMaxBars = 1'000'000;
+constexpr std::int64_t kMostHeld = std::int64_t{1} << 30;  ///< leaves room to count on
 constexpr double kMaxScale = 1000.0;
 
 struct Fault {
@@ -151,6 +153,16 @@ Decision DecisionRule::operator()(double probability) {
   }
   if (const auto* params = std::get_if<ScaledParams>(&params_)) return scaled(*params, probability);
   return threshold(std::get<ThresholdParams>(params_), probability);
+}
+
+void DecisionRule::save(StateWriter& to) const {
+  for (const int value : {side_, held_, waiting_}) to.number(std::int64_t{value});
+}
+
+void DecisionRule::load(StateReader& from) {
+  side_ = static_cast<int>(from.whole(-1, 1, "side"));
+  held_ = static_cast<int>(from.whole(0, kMostHeld, "bars held"));
+  waiting_ = static_cast<int>(from.whole(0, kMaxBars, "bars waiting"));
 }
 
 Decision DecisionRule::threshold(const ThresholdParams& params, double p) {

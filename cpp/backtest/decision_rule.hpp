@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "backtest/decision.hpp"
+#include "bars/state.hpp"
 
 namespace sentio {
 
@@ -52,6 +53,11 @@ class DecisionRule {
   /// The decision after a bar with this probability. NaN (not known yet) is flat and forgets the position.
   /// @throws std::invalid_argument if the probability is outside [0, 1]
   [[nodiscard]] Decision operator()(double probability);
+
+  /// The present position, as a state keeps it.
+  void save(StateWriter& to) const;
+  /// @throws InputError if the state holds an impossible one
+  void load(StateReader& from);
 
   [[nodiscard]] const std::variant<ThresholdParams, ScaledParams>& params() const { return params_; }
 

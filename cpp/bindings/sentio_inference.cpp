@@ -10,12 +10,15 @@
 #include <optional>
 #include <stdexcept>
 
+#include "backtest/bar_by_bar.hpp"
 #include "backtest/report.hpp"
 #include "bars/error.hpp"
 #include "bars/json.hpp"
 #include "bars/suggest.hpp"
 #include "bindings/columns.hpp"
+#include "bindings/stream.hpp"
 #include "inference/artifact.hpp"
+#include "inference/fingerprint.hpp"
 #include "inference/tfa_strategy.hpp"
 #include "strategies/registry.hpp"
 
@@ -27,7 +30,9 @@ namespace {
 using namespace sentio;
 using sentio::python::as_span;
 using sentio::python::Columns;
+using sentio::python::PythonStream;
 using sentio::python::real_numbers;
+using sentio::python::register_stream;
 
 py::object to_python(const nlohmann::ordered_json& json) {
   return py::module_::import("json").attr("loads")(json.dump());
@@ -214,18 +219,6 @@ py::object simulate(const py::object& bars, const py::object& probability, const
                    {.strategy = {{"name", "simulate"}, {"rule", rule.to_json()}}});
 }
 
-/// Gives a strategy its bars one by one, as live trading does.
-class BarByBar final : public Strategy {
- public:
-  explicit BarByBar(std::unique_ptr<Strategy> inner) : inner_(std::move(inner)) {}
-  [[nodiscard]] std::string_view name() const override { return inner_->name(); }
-  [[nodiscard]] int warmup() const override { return inner_->warmup(); }
-  [[nodiscard]] Decision on_bar(const Bar& bar) override { return inner_->on_bar(bar); }
-
- private:
-  std::unique_ptr<Strategy> inner_;
-};
-
 /// "fast=10,slow=30" of {"fast": 10, "slow": 30}.
 std::string params_text(const py::dict& params) {
   std::string text;
@@ -236,6 +229,32 @@ std::string params_text(const py::dict& params) {
     text += (text.empty() ? "" : ",") + name + "=" + py::str(value).attr("lower")().cast<std::string>();
   }
   return text;
+}
+
+struct Rule {
+  std::unique_ptr<Strategy> strategy;
+  nlohmann::ordered_json identity;
+};
+
+/// @param known what a message offers in place of an unknown name
+Rule make_rule(const std::string& name, const py::dict& params, std::span<const std::string> known) {
+  const StrategyRow* const row = find_strategy(name);
+  if (row == nullptr) throw std::invalid_argument("unknown strategy '" + name + "'" + did_you_mean(name, known));
+  const StrategyParams values = parse_params(*row, params_text(params));
+  return {row->make(values), {{"name", row->name}, {"params", params_json(*row, values)}}};
+}
+
+PythonStream stream_of_rule(const std::string& name, const py::dict& params, const std::string& session,
+                            std::optional<double> interval_s) {
+  Rule rule = make_rule(name, params, strategy_names());
+  return {std::move(rule.strategy), std::move(rule.identity), std::nullopt, session_calendar(session), interval_s};
+}
+
+PythonStream stream_of_model(const Artifact& artifact, const std::optional<std::string>& session,
+                             std::optional<double> interval_s) {
+  const std::string calendar = session.value_or(artifact.session().empty() ? "us_equity" : artifact.session());
+  return {std::make_unique<TFAStrategy>(artifact), fingerprint_of(artifact), artifact.settle(),
+          session_calendar(calendar), interval_s ? interval_s : artifact.bar_interval_s()};
 }
 
 py::object backtest(const py::object& bars, const std::string& strategy, const std::optional<Artifact>& artifact,
@@ -262,15 +281,11 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     if (!artifact->session().empty()) session = artifact->session();
   } else {
     if (artifact) throw std::invalid_argument("artifact= goes with strategy 'tfa', found '" + strategy + "'");
-    const StrategyRow* const row = find_strategy(strategy);
-    if (row == nullptr) {
-      std::vector<std::string> known = strategy_names();
-      known.emplace_back("tfa");
-      throw std::invalid_argument("unknown strategy '" + strategy + "'" + did_you_mean(strategy, known));
-    }
-    const StrategyParams values = parse_params(*row, params_text(params));
-    runner = row->make(values);
-    identity.strategy = {{"name", row->name}, {"params", params_json(*row, values)}};
+    std::vector<std::string> known = strategy_names();
+    known.emplace_back("tfa");
+    Rule rule = make_rule(strategy, params, known);
+    runner = std::move(rule.strategy);
+    identity.strategy = std::move(rule.identity);
   }
   const Settings settings = settings_of(bars, kwargs, session);
   if (bar_by_bar) runner = std::make_unique<BarByBar>(std::move(runner));
@@ -323,7 +338,12 @@ PYBIND11_MODULE(sentio_inference, module) {
       .def_property_readonly("sequence_length", &Artifact::sequence_length)
       .def_property_readonly("warmup", &Artifact::warmup)
       .def_property_readonly("warnings", &Artifact::warnings)
-      .def("logits", &logits, "x"_a);
+      .def("logits", &logits, "x"_a)
+      .def("stream", &stream_of_model, py::kw_only(), "session"_a = py::none(), "interval_s"_a = py::none());
+
+  register_stream(module, &to_python);
+  module.def("rule_stream", &stream_of_rule, "strategy"_a, "params"_a = py::dict(), py::kw_only(),
+             "session"_a = "us_equity", "interval_s"_a = py::none());
 
   module.def("simulate", &simulate, "bars"_a, "probability"_a, "decision"_a, "costs"_a = "us_equity");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),

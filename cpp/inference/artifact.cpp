@@ -384,11 +384,22 @@ Artifact Artifact::load(const fs::path& folder, const ModelOptions& options) {
 // The types of these were checked on load.
 std::string Artifact::session() const { return metadata_.value("data", json::object()).value("session", ""); }
 
+std::optional<double> Artifact::bar_interval_s() const {
+  const json stated = metadata_.value("data", json::object()).value("bar_interval_s", json());
+  return stated.is_number() ? std::optional(stated.get<double>()) : std::nullopt;
+}
+
 bool Artifact::trained_on_synthetic() const {
   return metadata_.value("data", json::object()).value("synthetic", false);
 }
 
 int Artifact::warmup() const { return std::max(spec_.emit_from(), spec_.warmup()) + shape_.sequence_length - 1; }
+
+std::optional<int> Artifact::settle() const {
+  const std::optional<int> settled = spec_.settle();
+  if (!settled) return std::nullopt;
+  return std::max(spec_.emit_from(), *settled) + shape_.sequence_length - 1;
+}
 
 void Artifact::logits(const Windows& windows, std::span<float> logits) const {
   try {

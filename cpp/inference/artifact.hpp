@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,6 +54,9 @@ class Artifact {
   /// What the metadata says the model was trained in, "us_equity"; empty if it does not.
   [[nodiscard]] std::string session() const;
 
+  /// Seconds from bar to bar in training, where the metadata says so.
+  [[nodiscard]] std::optional<double> bar_interval_s() const;
+
   /// Whether the metadata says that the model was trained on generated bars.
   [[nodiscard]] bool trained_on_synthetic() const;
 
@@ -70,6 +74,9 @@ class Artifact {
 
   /// The first bar that can have a logit.
   [[nodiscard]] int warmup() const;
+
+  /// The first bar at which the start of the bars no longer shows in a logit; nothing if it always does.
+  [[nodiscard]] std::optional<int> settle() const;
 
   /// Logits of as many windows as `logits` has room for, each of shape [sequence_length, width].
   /// @throws ArtifactError if the model fails or gives a logit that is not finite.

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
+
+#include "inference/fingerprint.hpp"
 
 #include "inference/sigmoid.hpp"
 
@@ -21,7 +24,10 @@ TFAStrategy::TFAStrategy(const TFACfg& config)
                                  config.model)) {}
 
 TFAStrategy::TFAStrategy(Artifact artifact)
-    : artifact_(std::move(artifact)), builder_(artifact_.spec()), rule_(artifact_.decision()) {
+    : artifact_(std::move(artifact)),
+      builder_(artifact_.spec()),
+      rule_(artifact_.decision()),
+      fingerprint_(fingerprint_of(artifact_).dump()) {
   const auto width = static_cast<std::size_t>(artifact_.spec().width());
   const auto earlier = static_cast<std::size_t>(artifact_.sequence_length() - 1);
   rows_.assign(earlier * width, static_cast<float>(artifact_.spec().pad_value()));
@@ -65,13 +71,31 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
         std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
     logits_.resize(count - unready);
     if (!logits_.empty()) artifact_.logits(windows_from(unready), logits_);
-    for (std::size_t i = 0; i < count; ++i)
-      out[i] = rule_(i < unready ? std::numeric_limits<double>::quiet_NaN() : sigmoid(logits_[i - unready]));
+    for (std::size_t i = 0; i < count; ++i) {
+      const double logit = i < unready ? std::numeric_limits<double>::quiet_NaN() : logits_[i - unready];
+      out[i] = rule_(sigmoid(logit));
+      out[i].logit = logit;
+    }
   } catch (...) {
     keep_last(taken);
     throw;
   }
   keep_last(taken);
+}
+
+void TFAStrategy::save(StateWriter& to) const {
+  to.label(fingerprint_);
+  to.block(builder_.state());
+  to.values(std::span<const float>(rows_));
+  rule_.save(to);
+}
+
+void TFAStrategy::load(StateReader& from) {
+  if (const std::string_view found = from.label(); found != fingerprint_)
+    from.fail("belongs to another model, found " + std::string(found) + ", expected " + fingerprint_);
+  builder_.restore(from.block());
+  from.values(std::span(rows_));
+  rule_.load(from);
 }
 
 Windows TFAStrategy::windows_from(std::size_t first) const {

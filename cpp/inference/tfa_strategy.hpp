@@ -30,8 +30,7 @@ class TFAStrategy final : public Strategy {
   [[nodiscard]] std::string_view name() const override { return "tfa"; }
   [[nodiscard]] int warmup() const override { return artifact_.warmup() + 1; }
   /// @throws std::invalid_argument if the bar is not valid; nothing has changed then. ArtifactError if the model fails;
-  /// the
-  ///         bar has been taken then, and has no decision.
+  ///         the bar has been taken then, and has no decision.
   [[nodiscard]] Decision on_bar(const Bar& bar) override;
 
   /// The same in blocks: features of many bars, then one forward pass over many windows. Features have the same bits as
@@ -41,6 +40,8 @@ class TFAStrategy final : public Strategy {
   [[nodiscard]] const Artifact& artifact() const { return artifact_; }
 
  private:
+  void save(StateWriter& to) const override;
+  void load(StateReader& from) override;
   void decide_block(BarsView bars, std::span<Decision> out);
   [[nodiscard]] Windows windows_from(std::size_t first) const;
 
@@ -49,6 +50,7 @@ class TFAStrategy final : public Strategy {
   DecisionRule rule_;
   std::vector<float> rows_;  ///< the rows before the block that its first window needs, then the block's
   std::vector<float> logits_;
+  std::string fingerprint_;  ///< tells this model from every other
 };
 
 }  // namespace sentio

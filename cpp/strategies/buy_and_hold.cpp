@@ -8,6 +8,10 @@ class BuyAndHold final : public Strategy {
   [[nodiscard]] std::string_view name() const override { return "buy_and_hold"; }
   [[nodiscard]] int warmup() const override { return 0; }
   [[nodiscard]] Decision on_bar(const Bar&) override { return {.exposure = 1.0, .reason = "hold"}; }
+
+ private:
+  void save(StateWriter&) const override {}
+  void load(StateReader&) override {}
 };
 
 }  // namespace

@@ -29,6 +29,19 @@ class Closes {
     return sum / static_cast<double>(n);
   }
 
+  void save(StateWriter& to) const {
+    to.values(std::span<const double>(closes_));
+    to.number(static_cast<std::int64_t>(next_));
+    to.number(static_cast<std::int64_t>(seen_));
+  }
+
+  void load(StateReader& from) {
+    const auto size = static_cast<std::int64_t>(closes_.size());
+    from.values(std::span<double>(closes_));
+    next_ = static_cast<std::size_t>(from.whole(0, size - 1, "place of the next close"));
+    seen_ = static_cast<std::size_t>(from.whole(0, size, "closes seen"));
+  }
+
  private:
   std::vector<double> closes_;
   std::size_t next_ = 0, seen_ = 0;
@@ -52,6 +65,9 @@ class SmaCross final : public Strategy {
   }
 
  private:
+  void save(StateWriter& to) const override { closes_.save(to); }
+  void load(StateReader& from) override { closes_.load(from); }
+
   std::size_t fast_, slow_;
   bool allow_short_;
   Closes closes_;
