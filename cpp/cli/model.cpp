@@ -5,6 +5,7 @@
 #include "bars/error.hpp"
 #include "bars/number.hpp"
 #include "bars/time.hpp"
+#include "inference/fingerprint.hpp"
 #include "inference/tfa_strategy.hpp"
 
 namespace sentio::cli {
@@ -71,14 +72,14 @@ ReadyStrategy load_model(const StrategyArguments& arguments) {
   ReadyStrategy ready;
   ready.label = "tfa (" + arguments.model + " " + arguments.version + ", " + run_by_text(artifact) + ")";
   ready.identity = identity_of(artifact, arguments);
+  ready.fingerprint = fingerprint_of(artifact);
+  ready.settle_bars = artifact.settle();
   ready.spans = artifact.spans();
   if (!artifact.session().empty()) ready.session = artifact.session();
   for (const json& symbol : at(data, "symbols")) {
     if (symbol.is_string()) ready.symbols.push_back(symbol.get<std::string>());
   }
-  if (const json interval = at(data, "bar_interval_s"); interval.is_number()) {
-    ready.bar_interval_s = interval.get<double>();
-  }
+  ready.bar_interval_s = artifact.bar_interval_s();
   ready.trained_on_synthetic = artifact.trained_on_synthetic();
   ready.warnings = artifact.warnings();
   ready.backend_note = artifact.backend_note();

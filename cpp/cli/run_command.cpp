@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <memory>
 #include <optional>
 
+#include "backtest/bar_by_bar.hpp"
 #include "backtest/report.hpp"
 #include "bars/number.hpp"
 #include "bars/time.hpp"
@@ -90,6 +92,7 @@ void add_run_options(CLI::App& verb, RunArguments& a) {
       ->capture_default_str();
   verb.add_flag("--fractional", a.fractional, "Trade parts of a unit");
   verb.add_flag("--flat-at-close", a.flat_at_close, "Close positions at the close of each session's last bar");
+  verb.add_flag("--bar-by-bar", a.bar_by_bar, "Give the strategy its bars one by one, as stream does, not in blocks");
   verb.add_option("--json", a.json, "Write the report as JSON to this file; - for stdout, in place of the table");
   verb.add_option("--out", a.out, "Write report.json, equity.csv, fills.csv and decisions.csv into this folder");
 }
@@ -100,6 +103,7 @@ void run_and_report(const std::string& verb, const RunArguments& a, const Choose
   if (!a.json.empty() && a.json != "-") json_file.emplace(a.json);
   ReadyStrategy ready = make_strategy(a.strategy);
   for (const std::string& warning : ready.warnings) std::cerr << "sentio_cli: warning: " << warning << '\n';
+  if (a.bar_by_bar) ready.strategy = std::make_unique<BarByBar>(std::move(ready.strategy));
   const LoadedBars loaded = load_bars(a.bars, ready.session);
   RunOptions options = options_of(a, loaded);
   const BarsView bars = loaded.csv.bars.view();

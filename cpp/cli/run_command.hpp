@@ -19,7 +19,7 @@ struct RunArguments {
   StrategyArguments strategy;
   std::string costs = "us_equity";
   double capital = BrokerOptions{}.capital, max_exposure = BrokerOptions{}.max_exposure;
-  bool fractional = false, flat_at_close = false;
+  bool fractional = false, flat_at_close = false, bar_by_bar = false;
   std::string json;  ///< a file, "-" for stdout, or empty
   std::string out;   ///< a folder, or empty
 };

@@ -65,6 +65,7 @@ ReadyStrategy make_strategy(const StrategyArguments& arguments) {
   ready.strategy = row->make(params);
   ready.label = label_of(*row, params);
   ready.identity = {{"name", row->name}, {"params", params_json(*row, params)}};
+  ready.fingerprint = ready.identity;
   return ready;
 }
 

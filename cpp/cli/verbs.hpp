@@ -8,6 +8,7 @@ namespace sentio::cli {
 void add_tpa_test(CLI::App& app);
 void add_backtest(CLI::App& app);
 void add_features(CLI::App& app);
+void add_stream(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_check(CLI::App& app);
 void add_list(CLI::App& app);
