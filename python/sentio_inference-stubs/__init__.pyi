@@ -85,6 +85,110 @@ class Artifact:
             ArtifactError: the model fails.
         """
 
+    def stream(self, *, session: str | None = None, interval_s: float | None = None) -> Stream:
+        """The model as a strategy that runs live, before its first bar.
+
+        Args:
+            session: calendar that gaps are judged by; the model's, or us_equity, if not given.
+            interval_s: usual seconds from bar to bar; the model's, or learned from the bars, if not given.
+
+        Raises:
+            ValueError: an argument is wrong.
+        """
+
+class RefusedBarError(ValueError):
+    """A bar that a stream did not take: one line that says why. Nothing has changed; the stream goes on."""
+
+    kind: str
+    """bad_bar, duplicate (the last bar again), conflict (its time, other values) or late (older)."""
+
+class StreamDecision:
+    """What a stream wants once a bar has closed."""
+
+    @property
+    def ts(self) -> int:
+        """Open time of the bar, nanoseconds since 1970 in UTC."""
+
+    @property
+    def exposure(self) -> float:
+        """Wanted value of the position over equity, in [-1, 1]."""
+
+    @property
+    def probability(self) -> float | None:
+        """That the price rises; None for a rule, and during the warm-up."""
+
+    @property
+    def logit(self) -> float | None: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def missing_bars(self) -> int:
+        """Bars that should have come between the one before and this one; a night is no gap."""
+
+class Stream:
+    """A strategy that runs live: bar in, decision out, with the bits of a backtest. For one thread at a time."""
+
+    def push(self, ts: int, open: float, high: float, low: float, close: float, volume: float) -> StreamDecision:
+        """Takes the next bar. Keeps the GIL: it takes microseconds.
+
+        Args:
+            ts: open time of the bar, nanoseconds since 1970 in UTC.
+
+        Raises:
+            RefusedBarError: the bar is not valid, or not later than the last one.
+            ArtifactError: the model fails; the stream cannot go on.
+        """
+
+    def warm(self, bars: Bars) -> int:
+        """Takes those bars that are later than the last one, without telling their decisions. Releases the GIL.
+
+        Returns:
+            How many it took.
+        """
+
+    def state(self) -> bytes:
+        """All that the next decision depends on, sealed by a checksum."""
+
+    def restore(self, state: bytes) -> None:
+        """Goes on from a state, with the same bits.
+
+        Raises:
+            InputError: it is cut off, altered, or another model's or strategy's; nothing has changed.
+        """
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides every bit of its decisions: a rule and its params, or a model's hashes and backend."""
+
+    @property
+    def bars_seen(self) -> int: ...
+    @property
+    def last_ts(self) -> int | None: ...
+    @property
+    def warmup(self) -> int:
+        """Bars that it wants to have seen before its decisions count."""
+
+    @property
+    def settle(self) -> int | None:
+        """Bars after which the start of the bars no longer shows in a model's logit; None if it always may."""
+
+def rule_stream(
+    strategy: str,
+    params: Mapping[str, float | bool] = ...,
+    *,
+    session: str = "us_equity",
+    interval_s: float | None = None,
+) -> Stream:
+    """A rule strategy that runs live, before its first bar.
+
+    Args:
+        strategy: a name of `sentio_cli list strategies`, but for `tfa`: that is `Artifact.stream`.
+        params: what is left out has its default.
+
+    Raises:
+        ValueError: an argument is wrong.
+    """
+
 class SimulationSettings(TypedDict, total=False):
     """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar."""
 

@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `validate`, `sweep`, `config show|check`, `data synth`, `doctor`.
+"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `config show|check`, `data synth`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -182,6 +182,27 @@ def sweep(
         report=ConsoleReport(progress=False),
     )
     print_sweep(result)
+
+
+@app.command()
+def replay(
+    log: Annotated[Path, typer.Argument(help="What sentio_cli stream wrote to stdout, of one run or several.")],
+    bars: Annotated[Path, typer.Argument(help="Bars of that time and before, CSV or gzip.")],
+    artifact: Annotated[
+        Path | None, typer.Option(help="Folder of the model, such as artifacts/TFA/v1; not for a rule.")
+    ] = None,
+) -> None:
+    """Compare a recorded live log with a fresh run over the bars and name the first difference.
+
+    Decisions must have the same bits. A run that was warmed up with another history than BARS is compared from the bar
+    on at which its features are settled. The exit code is 1 if anything differs, also the model, spec or backend.
+    """
+    from sentio_trainer.replay import print_replay, require_same
+    from sentio_trainer.replay import replay as replay_log
+
+    result = replay_log(log, bars, artifact)
+    print_replay(result)
+    require_same(result)
 
 
 @config_app.command("show")
