@@ -132,7 +132,7 @@ def _unequal_decisions(result: Replay, bars: Bars, stream: Stream) -> Iterator[s
                         f"{_shown(ts[0])} to {_shown(ts[-1])}")  # fmt: skip
     if absent:
         yield f"{log.decisions[absent[0]].line}: {_shown(absent[0])}: the bar is not in the bars file"
-    columns = [bars[name].tolist() for name in ("open", "high", "low", "close", "volume")]  # type: ignore[call-overload]
+    columns = [bars[name].tolist() for name in ("open", "high", "low", "close", "volume")]
     position_known = False
     for row in zip(ts, *columns, strict=True):
         if row[0] > last:

@@ -4,7 +4,8 @@ import json
 import random
 import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from cli_support import SENTIO_CLI, refusal_of, report_of, run_cli
 from market_bars import PROJECT
 from sentio_features import Bars, InputError, read_csv
 from sentio_inference import Artifact, RefusedBarError, Stream, backtest, rule_stream
-from training_support import Project, make_project, run_sentio, write_bars
+from training_support import Project, make_project, write_bars
 
+from sentio_trainer.cli import app, run
 from sentio_trainer.report import Silence
 from sentio_trainer.trainers.tfa import train
 
@@ -84,10 +86,6 @@ def backtest_signals(bars: Bars, strategy: str, **settings: Any) -> list[tuple[s
     return list(zip(times, series["exposure"].tolist(), probability, strict=True))
 
 
-def backend(project: Project) -> str:
-    return str(Artifact.load(project.artifact).stream().identity["backend"])
-
-
 def test_live_decisions_are_those_of_a_backtest_bit_for_bit(project: Project, bars: Bars, csv_lines: list[str]) -> None:
     cross = {"fast": 3, "slow": 10, "allow_short": True}
     live = stream(csv_lines, *CROSS, cwd=project.root)
@@ -96,8 +94,8 @@ def test_live_decisions_are_those_of_a_backtest_bit_for_bit(project: Project, ba
     artifact = Artifact.load(project.artifact)
     live = stream(csv_lines, *MODEL, cwd=project.root)
     assert signals(live) == backtest_signals(bars, "tfa", artifact=artifact, bar_by_bar=True)
-    if backend(project) == "native":  # LibTorch rounds by batch size
-        assert signals(live) == backtest_signals(bars, "tfa", artifact=artifact)
+    assert signals(live) == backtest_signals(bars, "tfa", artifact=artifact)
+    assert live[0]["strategy"]["backend"] == "native"
     known = [line["logit"] is not None for line in decisions_of(live)]
     assert known == [False] * artifact.warmup + [True] * (len(bars) - artifact.warmup)
 
@@ -111,8 +109,7 @@ def test_live_decisions_on_real_bars_are_those_of_a_backtest(project: Project, t
     live = stream(lines, *MODEL, cwd=project.root)
     artifact = Artifact.load(project.artifact)
     assert signals(live) == backtest_signals(recorded, "tfa", artifact=artifact, bar_by_bar=True)
-    if backend(project) == "native":
-        assert signals(live) == backtest_signals(recorded, "tfa", artifact=artifact)
+    assert signals(live) == backtest_signals(recorded, "tfa", artifact=artifact)
     assert of_type(live, "error") == []
 
 
@@ -203,10 +200,7 @@ def test_a_warm_start_goes_on_as_if_it_had_seen_the_history(
     history.write_text("\n".join([HEADER, *csv_lines[:half]]) + "\n")
     live = stream(csv_lines[half:], *MODEL, "--warm", history, cwd=project.root)
     assert live[0]["warm"]["bars"] == half
-    if backend(project) == "native":
-        assert decisions_of(live) == decisions_of(whole)[half:]
-    else:  # the history is scored in blocks, and LibTorch rounds by batch size
-        assert [s[:2] for s in signals(live)] == [s[:2] for s in signals(whole)[half:]]
+    assert decisions_of(live) == decisions_of(whole)[half:]
 
 
 def start_process(arguments: Sequence[str | Path], cwd: Path) -> subprocess.Popen[str]:
@@ -385,73 +379,88 @@ def write_log(path: Path, *runs: Lines) -> Path:
     return path
 
 
-def replay(log: Path, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return run_sentio("replay", str(log), *map(str, arguments), cwd=cwd)
+@dataclass(frozen=True)
+class Replayed:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def replay(project: Project, capsys: pytest.CaptureFixture[str]) -> Callable[..., Replayed]:
+    """`sentio replay LOG` on the project's bars."""
+
+    def run_replay(log: Path, *arguments: str | Path) -> Replayed:
+        capsys.readouterr()
+        words = ["replay", str(log), str(project.root / "bars.csv"), *map(str, arguments)]
+        code = run(app, words, program="sentio")
+        return Replayed(code, *capsys.readouterr())
+
+    return run_replay
 
 
 def test_a_replay_finds_a_log_the_same_or_names_the_first_difference(
-    project: Project, csv_lines: list[str], tmp_path: Path
+    project: Project, csv_lines: list[str], tmp_path: Path, replay: Callable[..., Replayed]
 ) -> None:
     lines = csv_lines[:300]
     state = tmp_path / "state"
     first = stream(lines[:200], *MODEL, "--state", state, "--save-every", "9999", cwd=project.root)
     second = stream(lines[150:], *MODEL, "--state", state, "--save-every", "9999", cwd=project.root)
-    model = ("bars.csv", "--artifact", project.artifact)
+    model = ("--artifact", project.artifact)
     log = write_log(tmp_path / "live.jsonl", first, second)
-    done = replay(log, *model, cwd=project.root)
-    assert done.returncode == 0, done.stderr
-    assert "The same, bit for bit." in done.stdout
-    assert "errors: late" in done.stdout
+    done = replay(log, *model)
+    assert done.code == 0, done.err
+    assert "The same, bit for bit." in done.out
+    assert "errors: late" in done.out
 
     changed = [dict(line) for line in second]
     target = next(line for line in changed if line["type"] == "decision" and line["bar"] == 250)
     target["probability"] = float(np.nextafter(target["probability"], 1.0))
-    done = replay(write_log(tmp_path / "changed.jsonl", first, changed), *model, cwd=project.root)
-    assert done.returncode == 1
-    assert f": {target['time']}: probability: the log has {target['probability']!r}, a fresh run " in done.stderr
+    done = replay(write_log(tmp_path / "changed.jsonl", first, changed), *model)
+    assert done.code == 1
+    assert f": {target['time']}: probability: the log has {target['probability']!r}, a fresh run " in done.err
 
     other = [dict(line) for line in first]
     other[0] = {**other[0], "strategy": {**other[0]["strategy"], "spec_hash": "sha256:0"}}
-    done = replay(write_log(tmp_path / "other.jsonl", other), *model, cwd=project.root)
-    assert done.returncode == 1
-    assert "other.jsonl:1: strategy.spec_hash: the log has 'sha256:0', this run 'sha256:" in done.stderr
+    done = replay(write_log(tmp_path / "other.jsonl", other), *model)
+    assert done.code == 1
+    assert "other.jsonl:1: strategy.spec_hash: the log has 'sha256:0', this run 'sha256:" in done.err
 
     lost = [line for line in first if line.get("bar") != 100]
-    done = replay(write_log(tmp_path / "lost.jsonl", lost), *model, cwd=project.root)
-    assert done.returncode == 1
-    assert "the log has no decision for this bar" in done.stderr
+    done = replay(write_log(tmp_path / "lost.jsonl", lost), *model)
+    assert done.code == 1
+    assert "the log has no decision for this bar" in done.err
 
 
 def test_a_replay_of_a_shorter_history_says_from_where_on_it_compares(
-    project: Project, csv_lines: list[str], tmp_path: Path
+    project: Project, csv_lines: list[str], tmp_path: Path, replay: Callable[..., Replayed]
 ) -> None:
     live = stream(csv_lines[400:1000], *MODEL, cwd=project.root)
-    done = replay(
-        write_log(tmp_path / "late.jsonl", live), "bars.csv", "--artifact", project.artifact, cwd=project.root
-    )
+    done = replay(write_log(tmp_path / "late.jsonl", live), "--artifact", project.artifact)
     settle = Artifact.load(project.artifact).stream().settle
     assert settle is not None
-    if backend(project) == "native":
-        assert done.returncode == 0, done.stderr
-    assert f"features are settled from {decisions_of(live)[settle]['time']} on" in done.stdout
+    assert done.code == 0, done.err
+    assert f"features are settled from {decisions_of(live)[settle]['time']} on" in done.out
 
 
-def test_a_replay_of_a_rule_and_of_what_is_no_log(project: Project, csv_lines: list[str], tmp_path: Path) -> None:
+def test_a_replay_of_a_rule_and_of_what_is_no_log(
+    project: Project, csv_lines: list[str], tmp_path: Path, replay: Callable[..., Replayed]
+) -> None:
     log = write_log(tmp_path / "rule.jsonl", stream(csv_lines[:100], *CROSS, cwd=project.root))
     cut = tmp_path / "cut.jsonl"
     cut.write_text(log.read_text()[:-400] + log.read_text())  # killed within a line, and started anew
     for path in (log, cut):
-        done = replay(path, "bars.csv", cwd=project.root)
-        assert done.returncode == 0, done.stderr
-    assert replay(log, "bars.csv", "--artifact", project.artifact, cwd=project.root).returncode == 2
-    assert replay(tmp_path / "none", "bars.csv", cwd=project.root).returncode == 3
+        done = replay(path)
+        assert done.code == 0, done.err
+    assert replay(log, "--artifact", project.artifact).code == 2
+    assert replay(tmp_path / "none").code == 3
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text("x\n" + log.read_text())
-    done = replay(wrong, "bars.csv", cwd=project.root)
-    assert (done.returncode, done.stderr) == (
+    done = replay(wrong)
+    assert (done.code, done.err) == (
         3,
         "sentio: wrong.jsonl:1: is not a JSON object\n",
-    ) or done.returncode == 3
+    ) or done.code == 3
 
 
 def test_the_help_of_stream_names_every_option(project: Project) -> None:
