@@ -212,6 +212,9 @@ TEST_CASE("the usual interval is learned from the bars") {
   Stream stream = stream_of("buy_and_hold", "rule", std::nullopt);
   for (const int minute : {0, 5, 10, 20}) CHECK(stream.push(at(minute)).missing == 0);
   CHECK(stream.interval_ns() == 5 * kMinuteNs);
+  Stream resumed = stream_of("buy_and_hold", "rule", std::nullopt);
+  resumed.restore(stream.state());
+  CHECK(resumed.interval_ns() == 5 * kMinuteNs);
   CHECK(stream.push(at(35)).missing == 2);
   CHECK(stream.counts().gaps == 1);
   CHECK(stream.counts().missing_bars == 2);

@@ -163,6 +163,22 @@ def test_a_line_that_cannot_be_taken_is_answered_and_changes_nothing(project: Pr
     assert answers[-1]["bars"] == 60
 
 
+def test_every_line_of_noise_is_answered(project: Project, csv_lines: list[str]) -> None:
+    chance = random.Random(3)
+    good = [*csv_lines[:40], *map(json_line, csv_lines[:40])]
+    noise = []
+    for _ in range(600):
+        text = list(chance.choice(good))
+        for _ in range(chance.randrange(1, 5)):
+            text[chance.randrange(len(text))] = chance.choice('0123456789.,eE+-"{}[]:\\ \x00\x1b\xe9nulltruNaN')
+        noise.append("".join(text))
+    noise.append("1" * (1 << 20) + ",1")
+    answers = stream(noise, *CROSS, cwd=project.root)
+    assert len(decisions_of(answers)) + len(of_type(answers, "error")) == len(noise)
+    assert answers[-2]["message"] == "stdin:601:1: line is longer than 1 MiB"
+    assert all(message["message"].isprintable() for message in of_type(answers, "error"))
+
+
 def test_refused_lines_are_summed_up_on_standard_error(project: Project) -> None:
     done = subprocess.run(
         [str(SENTIO_CLI), "stream", *CROSS], input="1,2\n3\n", cwd=project.root, capture_output=True, text=True
