@@ -39,7 +39,8 @@ inline std::optional<double> known(double value) {
 inline py::object& bar_refused(const py::module_* module = nullptr) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> type;
   return type
-      .call_once_and_store_result([&] { return py::exception<StreamAnswer>(*module, "RefusedBarError", PyExc_ValueError); })
+      .call_once_and_store_result(
+          [&] { return py::exception<StreamAnswer>(*module, "RefusedBarError", PyExc_ValueError); })
       .get_stored();
 }
 
