@@ -359,6 +359,24 @@ def test_a_stream_in_python_decides_as_the_one_of_the_shell(
     assert resumed.state() == live.state()
 
 
+def test_a_sequence_model_goes_on_from_any_bar_with_the_same_bits(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", days=3)
+    sequences = {"model__kind": "transformer", "model__sequence_length": 8, "model__hidden": 8, "model__heads": 2}
+    train(project.load(training__epochs=1, **sequences), overwrite=False, report=Silence())
+    artifact, bars = Artifact.load(project.artifact), read_csv(project.root / "bars.csv")
+    assert artifact.sequence_length == 8
+    series = backtest(bars, "tfa", artifact=artifact)["series"]
+    chance = random.Random(4)
+    live, probability = artifact.stream(), []
+    for i in range(len(bars)):
+        probability.append(live.push(*row(bars, i)).probability)
+        if chance.random() < 0.05:
+            resumed = artifact.stream()
+            resumed.restore(live.state())
+            live = resumed
+    np.testing.assert_array_equal(np.array(probability, dtype=float), series["probability"])
+
+
 def test_a_stream_in_python_refuses_by_name_and_goes_on(bars: Bars) -> None:
     live = rule_stream("sma_cross", {"fast": 3, "slow": 10})
     push_all(live, bars[:20])
