@@ -32,7 +32,7 @@ def random_model(config: ModelConfig, *, inputs: int = FEATURES, seed: int = 1) 
             nn.init.normal_(parameter, mean=1.0 if name.endswith("weight") else 0.0, std=0.2)
         elif name.endswith(("bias", "position")):
             nn.init.normal_(parameter, std=0.1)
-        elif not parameter.any():
+        else:
             nn.init.normal_(parameter, std=1.0 / np.sqrt(parameter.shape[1]))
     rng = np.random.default_rng(seed)
     moments = Moments(mean=rng.normal(size=inputs), std=rng.uniform(0.1, 3.0, size=inputs))

@@ -66,6 +66,8 @@ def test_an_artifact_has_all_its_files_and_their_hashes(trained: Project) -> Non
     files = contents(trained.artifact)
     assert set(files) == {
         "model.pt",
+        "model.json",
+        "weights.bin",
         "feature_spec.json",
         "metadata.json",
         "probe.json",
