@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from run_support import epoch
-from training_support import Project
+from training_support import Project, make_project
 
+from sentio_trainer import ledger
 from sentio_trainer.config import LoadedConfig, given_by_flag, load_config
 from sentio_trainer.errors import ArtifactError, SentioError, StoppedError
 from sentio_trainer.ledger import COLUMNS, STATUSES, Trial, append, count, hash_config, hash_data, ledger_path, read
@@ -201,6 +202,23 @@ def test_a_configuration_counts_as_another_where_it_makes_another_model(
         tmp_path / "configs/tfa.yaml", overrides=[given_by_flag(key, value, flag="test")], environment={}
     )
     assert (hash_config(other.config) == hash_config(loaded.config)) is same
+
+
+@pytest.mark.parametrize(("activation", "same"), [("gelu", True), ("tanh", False)])
+def test_a_config_from_before_a_key_is_the_same_model_as_with_its_default(
+    tmp_path: Path, activation: str, same: bool
+) -> None:
+    make_project(tmp_path, days=1)
+    given = [given_by_flag("model.activation", activation, flag="test")]
+    config = load_config(tmp_path / "configs/tfa.yaml", overrides=given, environment={}).config
+    document = config.model_dump(mode="json")
+    del document["model"]["activation"]
+    for section in ledger._OUTSIDE:
+        del document[section]
+    for section, names in ledger._HOW.items():
+        for name in names:
+            del document[section][name]
+    assert (hash_config(config) == ledger._hash(document)) is same
 
 
 def test_data_are_the_same_whatever_the_order_of_their_symbols() -> None:
