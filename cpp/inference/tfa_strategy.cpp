@@ -72,7 +72,7 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
     logits_.resize(count - unready);
     if (!logits_.empty()) artifact_.logits(windows_from(unready), logits_);
     for (std::size_t i = 0; i < count; ++i) {
-      const double logit = i < unready ? std::numeric_limits<double>::quiet_NaN() : logits_[i - unready];
+      const float logit = i < unready ? std::numeric_limits<float>::quiet_NaN() : logits_[i - unready];
       out[i] = rule_(sigmoid(logit));
       out[i].logit = logit;
     }
