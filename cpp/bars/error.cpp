@@ -6,6 +6,8 @@
 namespace sentio {
 namespace {
 
+constexpr std::size_t kLongest = 8'192;  ///< bytes of a message: a path has up to 4,096
+
 /// Bytes of the UTF-8 character (RFC 3629, section 4) that `text` begins with; 0 if it does not begin with one.
 std::size_t character_at(std::string_view text) {
   const auto byte = [text](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
@@ -38,6 +40,7 @@ std::string printable(std::string_view text) {
   return line;
 }
 
-InputError::InputError(const std::string& message) : std::runtime_error(printable(message)) {}
+InputError::InputError(const std::string& message)
+    : std::runtime_error(printable(message.size() > kLongest ? message.substr(0, kLongest) + "..." : message)) {}
 
 }  // namespace sentio

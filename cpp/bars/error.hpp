@@ -14,7 +14,7 @@ namespace sentio {
 /// found".
 class InputError : public std::runtime_error {
  public:
-  /// What was found may be anything: the message is made printable.
+  /// What was found may be anything: the message is made printable, and cut where it is very long.
   explicit InputError(const std::string& message);
 };
 

@@ -1,6 +1,7 @@
 #include "bars/file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,15 +13,44 @@
 
 namespace sentio {
 
-std::string read_file(const std::filesystem::path& path) {
-  std::error_code ignored;  // what cannot be looked at cannot be opened either, and that says why
-  if (std::filesystem::is_directory(path, ignored)) throw InputError(path.string() + ": is a directory, not a file");
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw InputError(path.string() + ": " + std::strerror(errno));
-  std::string content(static_cast<std::size_t>(file.tellg()), '\0');
-  file.seekg(0);
-  if (!file.read(content.data(), static_cast<std::streamsize>(content.size())))
-    throw InputError(path.string() + ": cannot be read to its end");
+InputFile::InputFile(const std::filesystem::path& path)
+    // Without O_NONBLOCK the opening of a pipe waits for somebody who writes to it.
+    : path_(path), descriptor_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)) {
+  if (descriptor_ < 0) throw InputError(path_.string() + ": " + std::strerror(errno));
+  struct stat facts {};
+  const bool known = fstat(descriptor_, &facts) == 0;
+  if (known && S_ISREG(facts.st_mode)) {
+    size_ = static_cast<std::uintmax_t>(facts.st_size);
+    return;
+  }
+  const std::string what = !known                   ? std::strerror(errno)
+                           : S_ISDIR(facts.st_mode) ? "is a directory, not a file"
+                                                    : "is a pipe or a device, not a file";
+  close(descriptor_);
+  throw InputError(path_.string() + ": " + what);
+}
+
+InputFile::~InputFile() { close(descriptor_); }
+
+std::size_t InputFile::read(std::span<char> room) {
+  std::size_t filled = 0;
+  while (filled < room.size()) {
+    const ssize_t count = ::read(descriptor_, room.data() + filled, room.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw InputError(path_.string() + ": " + std::strerror(errno));
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  return filled;
+}
+
+std::string read_file(const std::filesystem::path& path, std::uintmax_t most) {
+  InputFile file(path);
+  if (file.size() > most)
+    throw InputError(path.string() + ": must have at most " + std::to_string(most) + " bytes, found " +
+                     std::to_string(file.size()));
+  std::string content(static_cast<std::size_t>(file.size()), '\0');
+  if (file.read(content) != content.size()) throw InputError(path.string() + ": was cut while it was read");
   return content;
 }
 

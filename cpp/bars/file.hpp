@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -8,8 +9,31 @@
 
 namespace sentio {
 
-/// The whole content of a file. @throws InputError "path: what is wrong".
-[[nodiscard]] std::string read_file(const std::filesystem::path& path);
+/// A regular file, opened to be read. Pipes and devices, which may block or never end, are refused.
+class InputFile {
+ public:
+  /// @throws InputError "path: what is wrong".
+  explicit InputFile(const std::filesystem::path& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  /// Bytes when it was opened.
+  [[nodiscard]] std::uintmax_t size() const { return size_; }
+
+  /// The bytes that come next, fewer than there is room for only at the end.
+  [[nodiscard]] std::size_t read(std::span<char> room);
+
+ private:
+  std::filesystem::path path_;
+  int descriptor_;
+  std::uintmax_t size_ = 0;
+};
+
+inline constexpr std::uintmax_t kAnySize = UINTMAX_MAX;
+
+/// The whole content of a file of at most `most` bytes. @throws InputError "path: what is wrong".
+[[nodiscard]] std::string read_file(const std::filesystem::path& path, std::uintmax_t most = kAnySize);
 
 /// Writes a file beside its final place and renames it, so that it is never half there.
 /// @throws std::runtime_error "path: what is wrong".

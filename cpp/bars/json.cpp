@@ -10,6 +10,7 @@ namespace sentio {
 namespace {
 
 constexpr int kDeepest = 64;
+constexpr std::size_t kMostValues = 1'250'000;  ///< of 200 bytes in memory at most: keys that are all different
 
 std::string place(std::string_view text, std::size_t byte, const std::string& where) {
   const std::string_view before = text.substr(0, std::min(byte > 0 ? byte - 1 : 0, text.size()));
@@ -23,7 +24,11 @@ std::string place(std::string_view text, std::size_t byte, const std::string& wh
 nlohmann::json parse_json(std::string_view text, const std::string& where) {
   using json = nlohmann::json;
   std::vector<std::set<std::string>> keys;
-  const auto refuse_twins = [&](int depth, json::parse_event_t event, json& parsed) {
+  std::size_t values = 0;
+  const auto refuse_twins_and_bombs = [&](int depth, json::parse_event_t event, json& parsed) {
+    const bool ends = event == json::parse_event_t::object_end || event == json::parse_event_t::array_end;
+    if (!ends && ++values > kMostValues)
+      throw InputError(where + ": must hold at most " + std::to_string(kMostValues) + " keys and values");
     if (depth > kDeepest) throw InputError(where + ": is nested deeper than " + std::to_string(kDeepest) + " levels");
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
@@ -32,9 +37,11 @@ nlohmann::json parse_json(std::string_view text, const std::string& where) {
     return true;
   };
   try {
-    return json::parse(text, refuse_twins);
+    return json::parse(text, refuse_twins_and_bombs);
   } catch (const json::parse_error& error) {
     throw InputError(place(text, error.byte, where) + ": is not valid JSON");
+  } catch (const json::out_of_range&) {
+    throw InputError(where + ": is not valid JSON: it holds a number beyond float64");
   } catch (const json::exception& error) {
     throw InputError(where + ": is not valid JSON: " + error.what());
   }

@@ -6,7 +6,8 @@
 
 namespace sentio {
 
-/// Parses a JSON document. @throws InputError "where:line:column: is not valid JSON"; keys written twice are refused.
+/// Parses a JSON document. Keys that are written twice in one object, deep nesting, and more values than fit into 256
+/// MB are refused. @throws InputError "where:line:column: is not valid JSON", or what else is wrong.
 [[nodiscard]] nlohmann::json parse_json(std::string_view text, const std::string& where);
 
 /// One line that shows a value in a message, cut off where it is long.

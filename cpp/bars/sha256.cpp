@@ -1,16 +1,13 @@
 #include "bars/sha256.hpp"
 
-#include <array>
+#include <algorithm>
 #include <bit>
-#include <cstdint>
-#include <cstring>
+#include <vector>
 
 #include "bars/file.hpp"
 
 namespace sentio {
 namespace {
-
-constexpr std::size_t kBlock = 64;
 
 // FIPS 180-4 section 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes.
 constexpr std::array<std::uint32_t, 64> kRound = {
@@ -52,30 +49,58 @@ void add_block(State& state, const unsigned char* block) {
 
 }  // namespace
 
-std::string sha256_hex(std::span<const std::byte> data) {
-  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+void Sha256::add(std::span<const std::byte> data) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
   std::size_t left = data.size();
-  for (; left >= kBlock; left -= kBlock, bytes += kBlock) add_block(state, bytes);
+  size_ += left;
+  if (held_ > 0) {
+    const std::size_t taken = std::min(left, kBlock - held_);
+    std::copy_n(bytes, taken, block_.begin() + static_cast<std::ptrdiff_t>(held_));
+    held_ += taken, bytes += taken, left -= taken;
+    if (held_ < kBlock) return;
+    add_block(state_, block_.data());
+  }
+  for (; left >= kBlock; left -= kBlock, bytes += kBlock) add_block(state_, bytes);
+  std::copy_n(bytes, left, block_.begin());
+  held_ = left;
+}
 
+std::string Sha256::hex() {
   // The last block or two: the rest, a one bit, zeros, and the length in bits.
   std::array<unsigned char, 2 * kBlock> tail{};
-  if (left > 0) std::memcpy(tail.data(), bytes, left);
-  tail[left] = 0x80;
-  const std::size_t end = left + 9 <= kBlock ? kBlock : 2 * kBlock;
-  const std::uint64_t bits = std::uint64_t{data.size()} * 8;
+  std::copy_n(block_.begin(), held_, tail.begin());
+  tail[held_] = 0x80;
+  const std::size_t end = held_ + 9 <= kBlock ? kBlock : 2 * kBlock;
+  const std::uint64_t bits = size_ * 8;
   for (std::size_t i = 0; i < 8; ++i) tail[end - 1 - i] = static_cast<unsigned char>(bits >> (8 * i));
-  for (std::size_t at = 0; at < end; at += kBlock) add_block(state, tail.data() + at);
+  for (std::size_t at = 0; at < end; at += kBlock) add_block(state_, tail.data() + at);
 
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string text;
-  for (const std::uint32_t word : state)
+  for (const std::uint32_t word : state_)
     for (int shift = 28; shift >= 0; shift -= 4) text += kHex[(word >> shift) & 15];
   return text;
 }
 
+std::string sha256_hex(std::span<const std::byte> data) {
+  Sha256 hash;
+  hash.add(data);
+  return hash.hex();
+}
+
 std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
-std::string sha256_of_file(const std::filesystem::path& path) { return sha256_hex(std::string_view(read_file(path))); }
+std::string sha256_of_file(const std::filesystem::path& path) {
+  constexpr std::size_t kPiece = 1 << 16;
+  InputFile file(path);
+  Sha256 hash;
+  std::vector<char> piece(kPiece);
+  std::size_t count = kPiece;
+  while (count == kPiece) {
+    count = file.read(piece);
+    hash.add(std::as_bytes(std::span(piece).first(count)));
+  }
+  return hash.hex();
+}
 
 }  // namespace sentio

@@ -22,3 +22,15 @@ TEST_CASE("sha256 pads messages of every length around its block") {
   for (std::size_t n = 0; n < 130; ++n) all += sha256_hex(std::string(n, 'a'));
   CHECK(sha256_hex(all) == "c665ed20ef30f158e90c7e921d8182bc0943c4b087a82f64a18d417bcdfadce7");
 }
+
+TEST_CASE("sha256 of pieces is that of the whole") {
+  const std::string text(300, 'a');
+  const auto bytes = std::as_bytes(std::span(text));
+  for (std::size_t first = 0; first <= 130; ++first) {
+    Sha256 hash;
+    hash.add(bytes.first(first));
+    hash.add(bytes.subspan(first, 65));
+    hash.add(bytes.subspan(first + 65));
+    CHECK(hash.hex() == sha256_hex(text));
+  }
+}
