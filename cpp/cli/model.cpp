@@ -1,5 +1,7 @@
 #include "cli/model.hpp"
 
+#include <cmath>
+
 #include "backtest/table.hpp"
 #include "backtest/text.hpp"
 #include "bars/error.hpp"
@@ -57,7 +59,9 @@ std::string settle_text(std::optional<int> settle) {
 }
 
 std::string saved_text(const json& saved_at) {
-  return saved_at.is_number_integer() ? format_time(saved_at.get<std::int64_t>() * kSecondNs) : "not stated";
+  constexpr double kMostSeconds = 9e9;  // as nanoseconds an int64 holds them
+  if (!saved_at.is_number_integer() || std::abs(saved_at.get<double>()) > kMostSeconds) return "not stated";
+  return format_time(saved_at.get<std::int64_t>() * kSecondNs);
 }
 
 }  // namespace

@@ -6,13 +6,13 @@
 #include <system_error>
 #include <utility>
 
-#include "bars/file.hpp"
 #include "bars/json.hpp"
 #include "bars/number.hpp"
 #include "bars/session.hpp"
 #include "bars/sha256.hpp"
 #include "bars/suggest.hpp"
 #include "bars/time.hpp"
+#include "inference/artifact_folder.hpp"
 #include "inference/native_model.hpp"
 #include "inference/torch_model.hpp"
 
@@ -23,12 +23,19 @@ using json = nlohmann::json;
 namespace fs = std::filesystem;
 
 constexpr int kSchemaMajor = 1;
+constexpr int kSealedSince = 1;  ///< minor version of the schema from which on the seal and all hashes must be there
 constexpr double kProbeTolerance = 1e-5;    ///< of max(1, |logit|): kernels of other processors round differently
 constexpr int kDefaultSequenceLength = 64;  ///< of artifacts that state no length
 constexpr int kLongestSequence = 100'000;
+constexpr std::int64_t kLargestWindow = 1 << 20;  ///< numbers
+
+/// The seal is the SHA-256 of the file's bytes with zeros for its own digits, so that every byte counts.
+constexpr std::string_view kSealPrefix = "sha256:";
+constexpr std::size_t kSealDigits = 64;
 
 constexpr const char* kTorchScript = "model.pt";
 constexpr const char* kGraph = "model.json";
+constexpr const char* kWeights = "weights.bin";
 
 }  // namespace
 
@@ -44,29 +51,34 @@ BackendChoice choose_backend(const fs::path& folder, const ModelOptions& options
 }
 
 /// Reads one folder; every message begins with the file that is at fault.
+///
+/// The order of the checks makes messages specific: first whether metadata.json is a document of a schema that we read,
+/// then its seal, so that nothing else of an altered one is believed; then the spec, whose own reader says what is
+/// wrong in which line; then hashes of all files, so that the model and the probe are only read if they are those that
+/// were saved.
 class ArtifactReader {
  public:
   ArtifactReader(const fs::path& folder, const ModelOptions& options) : folder_(folder), options_(options) {}
 
   Artifact read() {
-    std::error_code ignored;  // what cannot be looked at is no folder of ours
-    if (!fs::is_directory(folder_, ignored)) throw ArtifactError(folder_.string() + ": no such artifact folder");
-    metadata_path_ = fs::exists(folder_ / "metadata.json") ? folder_ / "metadata.json" : folder_ / "model.meta.json";
-    if (!fs::exists(metadata_path_))
-      throw ArtifactError(folder_.string() + ": has neither metadata.json nor model.meta.json, so it is no artifact");
-    metadata_ = parse_json(read_file(metadata_path_), metadata_path_.string());
+    metadata_name_ = folder_.has("metadata.json") ? "metadata.json" : "model.meta.json";
+    if (!folder_.has(metadata_name_))
+      throw ArtifactError(folder_.path().string() +
+                          ": has neither metadata.json nor model.meta.json, so it is no artifact");
+    metadata_ = parsed(metadata_name_);
     check_schema();
+    check_seal();
+    check_framework();
 
-    const fs::path spec_path = folder_ / "feature_spec.json";
-    require_file(spec_path);
-    Artifact artifact(FeatureSpec::load(spec_path));
+    Artifact artifact(
+        FeatureSpec::from_json(folder_.document("feature_spec.json"), folder_.place("feature_spec.json")));
     for (const std::string& warning : artifact.spec_.warnings()) warn(warning);
     check_expectations(artifact.spec_);
     check_files();
     artifact.decision_ = read_decision();
     artifact.spans_ = read_spans();
 
-    artifact.folder_ = folder_;
+    artifact.folder_ = folder_.path();
     load_model(artifact);
     artifact.metadata_ = metadata_;
     replay_probe(artifact);
@@ -76,36 +88,35 @@ class ArtifactReader {
 
  private:
   void load_model(Artifact& artifact) {
-    const fs::path torchscript = folder_ / kTorchScript;
-    require_file(torchscript);
-    const BackendChoice choice = choose_backend(folder_, options_);
+    const BackendChoice choice = choose_backend(folder_.path(), options_);
     const bool native = choice.backend == Backend::native;
-    if (native && !fs::is_regular_file(folder_ / kGraph))
-      throw ArtifactError((folder_ / kGraph).string() +
-                          ": the file is missing, which the native backend runs; backend " + "torch runs " +
-                          kTorchScript);
+    if (native && !folder_.has(kGraph))
+      throw ArtifactError(folder_.place(kGraph) + ": the file is missing, which the native backend runs; backend " +
+                          "torch runs " + kTorchScript);
+    if (native) static_cast<void>(folder_.checked(kWeights));
+    const fs::path file = folder_.checked(native ? kGraph : kTorchScript);
     artifact.device_ = options_.device;
     artifact.backend_note_ = choice.note;
     try {
       if (native)
-        artifact.model_ = std::make_shared<const NativeModel>(folder_, options_);
+        artifact.model_ = std::make_shared<const NativeModel>(folder_.path(), options_);
       else
-        artifact.model_ = std::make_shared<const TorchModel>(torchscript, options_);
+        artifact.model_ = std::make_shared<const TorchModel>(file, options_);
       artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());
     } catch (const ModelError& error) {
-      throw ArtifactError((native ? folder_ / kGraph : torchscript).string() + ": " + error.what());
+      throw ArtifactError(file.string() + ": " + error.what());
     }
   }
 
+  json parsed(const std::string& name) { return parse_json(folder_.document(name), folder_.place(name)); }
+
+  [[nodiscard]] std::string metadata_place() const { return folder_.place(metadata_name_); }
+
   [[noreturn]] void fail(const std::string& path, const std::string& what) const {
-    throw ArtifactError(metadata_path_.string() + ": " + path + ": " + what);
+    throw ArtifactError(metadata_place() + ": " + path + ": " + what);
   }
 
   void warn(std::string warning) { warnings_.push_back(std::move(warning)); }
-
-  static void require_file(const fs::path& path) {
-    if (!fs::is_regular_file(path)) throw ArtifactError(path.string() + ": the file is missing");
-  }
 
   const json& expected(const char* key) const {
     const json& expects = metadata_["expects"];
@@ -121,19 +132,51 @@ class ArtifactReader {
     return value.get<int>();
   }
 
-  void check_schema() const {
+  void check_schema() {
     if (!metadata_.is_object())
-      throw ArtifactError(metadata_path_.string() + ": must hold an object, found " + shown(metadata_));
+      throw ArtifactError(metadata_place() + ": must hold an object, found " + shown(metadata_));
     const auto found = metadata_.find("schema_version");
     if (found == metadata_.end()) fail("schema_version", "is missing; this program reads version 1");
-    if (!found->is_string()) fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
+    const auto refuse = [&] { fail("schema_version", "must be a text like \"1.0\", found " + shown(*found)); };
+    if (!found->is_string()) refuse();
     const std::string version = found->get<std::string>();
-    const auto major = parse_number(version.substr(0, version.find('.')));
-    if (!major || *major != std::floor(*major))
-      fail("schema_version", "must be a text like \"1.0\", found " + shown(*found));
+    const std::size_t dot = version.find('.');
+    const auto whole = [](std::string_view text) { return text.find_first_not_of("0123456789") == text.npos; };
+    const auto major = parse_number(version.substr(0, dot));
+    const auto minor = dot == version.npos ? 0.0 : parse_number(version.substr(dot + 1));
+    if (!major || !minor || !whole(version.substr(0, dot)) || (dot != version.npos && !whole(version.substr(dot + 1))))
+      refuse();
     if (*major != kSchemaMajor)
       fail("schema_version", "this program reads version " + std::to_string(kSchemaMajor) + ", found " + shown(*found) +
                                  (*major > kSchemaMajor ? "; a newer program wrote it" : ""));
+    must_be_sealed_ = *minor >= kSealedSince;
+  }
+
+  void check_seal() {
+    const auto found = metadata_.find("seal");
+    if (found == metadata_.end()) {
+      if (must_be_sealed_) fail("seal", "is missing, which files of schema 1.1 have" + how_to_seal());
+      warn(metadata_place() + ": has no seal, so an altered threshold cannot be told");
+      return;
+    }
+    const std::string& text = folder_.document(metadata_name_);
+    const std::string stated = found->is_string() ? found->get<std::string>() : "";
+    const std::size_t at = text.rfind(stated);
+    if (stated.size() != kSealPrefix.size() + kSealDigits || !stated.starts_with(kSealPrefix) || at == text.npos)
+      fail("seal", "must be \"sha256:\" and 64 hexadecimal digits, found " + shown(*found) + how_to_seal());
+    const std::size_t digits = at + kSealPrefix.size();
+    const std::string blank =
+        text.substr(0, digits) + std::string(kSealDigits, '0') + text.substr(digits + kSealDigits);
+    if (const std::string computed = std::string(kSealPrefix) + sha256_hex(blank); stated != computed)
+      fail("seal", "the file was altered after it was saved: the seal of its bytes is \"" + computed + "\", found " +
+                       shown(*found) + how_to_seal());
+  }
+
+  [[nodiscard]] std::string how_to_seal() const {
+    return "; if the change is meant, accept it with: sentio seal " + folder_.path().string();
+  }
+
+  void check_framework() const {
     const json framework = metadata_.value("framework", json());
     if (framework != "torchscript") fail("framework", "must be \"torchscript\", found " + shown(framework));
     const auto expects = metadata_.find("expects");
@@ -153,7 +196,7 @@ class ArtifactReader {
     };
     if (const json& hash = expected("spec_hash"); hash != spec.hash())
       fail("expects.spec_hash",
-           "does not fit feature_spec.json: found " + hash.dump() + ", computed \"" + spec.hash() + "\"");
+           "does not fit feature_spec.json: found " + shown(hash) + ", computed \"" + spec.hash() + "\"");
     require("emit_from", spec.emit_from());
     require("pad_value", spec.pad_value());
     require("dtype", "float32");
@@ -176,31 +219,34 @@ class ArtifactReader {
   void check_files() {
     const auto files = metadata_.find("files");
     if (files == metadata_.end()) {
-      warn(metadata_path_.string() + ": states no file hashes, so altered files cannot be told");
+      if (must_be_sealed_) fail("files", "is missing, which schema 1.1 has" + how_to_seal());
+      warn(metadata_place() + ": states no file hashes, so altered files cannot be told");
       return;
     }
     if (!files->is_object()) fail("files", "must be an object, found " + shown(*files));
     for (const auto& [name, hash] : files->items()) {
-      if (name.empty() || name != fs::path(name).filename().string() || name == "." || name == "..")
+      if (name.empty() || name != fs::path(name).filename().string() || name == "." || name == ".." ||
+          name.find('\0') != name.npos)
         fail("files", "must name files in this folder, found '" + name + "'");
-      require_file(folder_ / name);
-      const std::string computed = "sha256:" + sha256_of_file(folder_ / name);
-      if (hash != computed)
-        throw ArtifactError((folder_ / name).string() + ": is not the file that was saved: its hash is " + computed +
-                            ", " + metadata_path_.filename().string() + " states " + shown(hash));
+      if (const std::string computed = folder_.hash(name); hash != computed)
+        throw ArtifactError(folder_.place(name) + ": is not the file that was saved: its hash is " + computed + ", " +
+                            metadata_name_ + " states " + shown(hash));
     }
-    for (const char* const name : {"model.pt", "model.json", "weights.bin", "feature_spec.json", "probe.json"})
-      if (!files->contains(name) && fs::exists(folder_ / name))
-        warn(metadata_path_.string() + ": states no hash of " + name + ", so it cannot be verified");
+    for (const std::string& name : ArtifactFolder::read_by_us()) {
+      if (files->contains(name) || !folder_.has(name)) continue;
+      const std::string what = metadata_name_ + " states no hash of it";
+      if (must_be_sealed_) throw ArtifactError(folder_.place(name) + ": " + what + how_to_seal());
+      warn(metadata_place() + ": states no hash of " + name + ", so it cannot be verified");
+    }
   }
 
   DecisionRule read_decision() {
     const auto decision = metadata_.find("decision");
     if (decision != metadata_.end()) {
       require_decision_keys(*decision);
-      return DecisionRule::from_json(*decision, metadata_path_.string() + ": decision.");
+      return DecisionRule::from_json(*decision, metadata_place() + ": decision.");
     }
-    warn(metadata_path_.string() + ": states no decision rule; the default thresholds apply");
+    warn(metadata_place() + ": states no decision rule; the default thresholds apply");
     return {};
   }
 
@@ -216,7 +262,7 @@ class ArtifactReader {
   DataSpans read_spans() {
     const auto data = metadata_.find("data");
     if (data == metadata_.end()) {
-      warn(metadata_path_.string() + ": does not say which bars the model was trained on");
+      warn(metadata_place() + ": does not say which bars the model was trained on");
       return {};
     }
     if (!data->is_object()) fail("data", "must be an object, found " + shown(*data));
@@ -239,7 +285,7 @@ class ArtifactReader {
   std::optional<TimeSpan> read_span(const json& data, const std::string& part) {
     const auto found = data.find(part);
     if (found == data.end()) {
-      warn(metadata_path_.string() + ": data." + part + " is not stated, so bars of it cannot be told");
+      warn(metadata_place() + ": data." + part + " is not stated, so bars of it cannot be told");
       return std::nullopt;
     }
     const json& span = *found;
@@ -268,19 +314,21 @@ class ArtifactReader {
         fail(path, "must be expects.sequence_length, " + std::to_string(length) + ", found " + std::to_string(stated));
       length = stated;
     }
+    if (std::int64_t{width} * std::max(length, 1) > kLargestWindow)
+      fail("expects", "a window must hold at most " + std::to_string(kLargestWindow) + " numbers, found " +
+                          std::to_string(length) + " rows of " + std::to_string(width));
     const InputShape flat{.sequence = false, .sequence_length = 1, .width = width};
     const InputShape sequence{
         .sequence = true, .sequence_length = length > 0 ? length : kDefaultSequenceLength, .width = width};
     if (!expects.contains("layout")) {
-      warn(metadata_path_.string() + ": states no layout; it was found by trying");
+      warn(metadata_place() + ": states no layout; it was found by trying");
       // A stated length speaks for sequences: layers that take [B, T, F] may take [B, F] for one sequence of B rows.
       const InputShape shape = length > 1 ? one_of(model, sequence, flat) : one_of(model, flat, sequence);
       if (shape.sequence && length == 0)
-        warn(metadata_path_.string() + ": states no sequence_length; " + std::to_string(kDefaultSequenceLength) +
+        warn(metadata_place() + ": states no sequence_length; " + std::to_string(kDefaultSequenceLength) +
              " rows were tried, and the model takes them");
       if (!shape.sequence && length > 1)
-        warn(metadata_path_.string() + ": states " + std::to_string(length) +
-             " rows to a logit, and the model takes one");
+        warn(metadata_place() + ": states " + std::to_string(length) + " rows to a logit, and the model takes one");
       return shape;
     }
     const json& layout = expects["layout"];
@@ -317,16 +365,14 @@ class ArtifactReader {
   }
 
   void replay_probe(const Artifact& artifact) {
-    const fs::path path = folder_ / "probe.json";
-    if (!fs::exists(path)) {
-      warn(folder_.string() +
+    if (!folder_.has("probe.json")) {
+      warn(folder_.path().string() +
            ": has no probe.json, so the model's logits cannot be compared with those of its training");
       return;
     }
-    const json probe = parse_json(read_file(path), path.string());
-    const auto refuse = [&](const std::string& what) -> ArtifactError {
-      return ArtifactError(path.string() + ": " + what);
-    };
+    const std::string place = folder_.place("probe.json");
+    const json probe = parsed("probe.json");
+    const auto refuse = [&](const std::string& what) { return ArtifactError(place + ": " + what); };
     if (!probe.is_object() || !probe.contains("inputs") || !probe.contains("logits"))
       throw refuse("must hold the keys inputs and logits");
     const auto rows = static_cast<std::size_t>(artifact.shape_.sequence_length);
@@ -336,8 +382,8 @@ class ArtifactReader {
     std::vector<std::size_t> shape = {count, width};
     if (artifact.shape_.sequence) shape = {count, rows, width};
     std::vector<float> inputs, expected_logits;
-    flatten(probe["inputs"], shape, path.string() + ": inputs", inputs);
-    flatten(probe["logits"], std::vector{count}, path.string() + ": logits", expected_logits);
+    flatten(probe["inputs"], shape, place + ": inputs", inputs);
+    flatten(probe["logits"], std::vector{count}, place + ": logits", expected_logits);
     std::vector<float> found(expected_logits.size());
     artifact.logits({inputs, rows * width}, found);
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -363,8 +409,10 @@ class ArtifactReader {
       flatten(value[i], shape.subspan(1), where + "[" + std::to_string(i) + "]", out);
   }
 
-  fs::path folder_, metadata_path_;
+  ArtifactFolder folder_;
+  std::string metadata_name_;
   ModelOptions options_;
+  bool must_be_sealed_ = false;
   json metadata_;
   std::vector<std::string> warnings_;
 };

@@ -10,17 +10,11 @@
 
 #include "backtest/decision_rule.hpp"
 #include "backtest/sample.hpp"
-#include "bars/error.hpp"
 #include "features/spec.hpp"
+#include "inference/artifact_error.hpp"
 #include "inference/model.hpp"
 
 namespace sentio {
-
-/// An artifact folder is incomplete, inconsistent, altered, or too new.
-class ArtifactError : public InputError {
- public:
-  using InputError::InputError;
-};
 
 /// What runs the model of an artifact.
 struct BackendChoice {
@@ -34,11 +28,12 @@ struct BackendChoice {
 /// A trained model with all that it needs, loaded from its folder and verified.
 class Artifact {
  public:
-  /// Loads `artifacts/<MODEL_ID>/<version>/` and checks it: schema, dimension, feature names, spec hash, padding, file
-  /// hashes, decision rule, the model's shape, and the probe to within 1e-5 of the logit's scale.
+  /// Loads `artifacts/<MODEL_ID>/<version>/` and checks it: schema, seal, dimension, feature names, spec hash, padding,
+  /// file hashes, decision rule, the model's shape, and the probe to within 1e-5 of the logit's scale.
   ///
-  /// Folders of earlier schemas load too (`model.meta.json`, no probe, no decision, no layout); what could not be
-  /// verified then is in `warnings()`.
+  /// Folders of earlier schemas load too (`model.meta.json`, no seal, no probe, no decision, no layout); what could not
+  /// be verified then is in `warnings()`. A folder is untrusted input: whatever it holds, its documents take at most
+  /// 512 MiB while they are read.
   ///
   /// @throws ArtifactError naming the file, what was found and what would be right. std::invalid_argument if the
   ///         options are wrong or ask for a device that is not there.

@@ -21,7 +21,8 @@ from sentio_trainer.files import exclusive_lock, remove_folder, sync_entry, sync
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
 
-SCHEMA_VERSION = "1.0"
+# From 1.1 on the metadata has a seal and hashes of all files.
+SCHEMA_VERSION = "1.1"
 METADATA = "metadata.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -63,7 +64,7 @@ class ArtifactSlot:
         try:
             remove_folder(self._partial)
             self._partial.mkdir(parents=True)
-            for name, content in {**files, METADATA: to_json(document)}.items():
+            for name, content in {**files, METADATA: sealed_json(document)}.items():
                 (self._partial / name).write_bytes(content)
             sync_folder(self._partial)
             self._take_place()
@@ -152,3 +153,15 @@ def git_commit(root: Path) -> str | None:
 def to_json(document: Mapping[str, Any]) -> bytes:
     """JSON with an end of line. NaN and infinity, which are not JSON, are refused."""
     return (json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def sealed_json(document: Mapping[str, Any]) -> bytes:
+    """JSON whose last key is its seal: the SHA-256 of these bytes with zeros for the seal's own digits.
+
+    It tells damage and forgotten edits. It is no signature: who forges can seal as well.
+    """
+    zeros = "0" * hashlib.sha256().digest_size * 2
+    unsealed = {key: value for key, value in document.items() if key != "seal"}
+    blank = to_json({**unsealed, "seal": f"sha256:{zeros}"})
+    head, _, tail = blank.rpartition(zeros.encode())
+    return head + hashlib.sha256(blank).hexdigest().encode() + tail

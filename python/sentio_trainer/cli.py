@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `config show|check`, `data synth`, `doctor`.
+"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `config show|check`, `data synth`, `seal`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -246,6 +246,19 @@ def data_synth(
     market = write_market(spec, path, overwrite=overwrite)
     typer.echo(f"{shown_path(path)}: {len(market.close):,} SYNTHETIC bars in {days} sessions, seed {seed}")
     typer.echo(f"theoretical information coefficient of the planted edge: {abs(ic):.4f}")
+
+
+@app.command()
+def seal(folder: Annotated[Path, typer.Argument(help="Artifact folder, .../<model id>/<version>.")]) -> None:
+    """Accept an artifact that was changed by hand: hash its files again and seal its metadata.
+
+    Prints what changed. An artifact that does not load then, such as one whose model gives other logits than its probe
+    holds, is refused and left as it was.
+    """
+    from sentio_trainer.seal import seal_folder
+
+    for line in seal_folder(folder):
+        typer.echo(line)
 
 
 @app.command()

@@ -21,6 +21,8 @@ from sentio_trainer.samples import Samples, row_span
 from sentio_trainer.splits import Split
 from sentio_trainer.thresholds import Choice
 
+# Numbers in a probe, at most: a reader refuses documents that fill its memory.
+_PROBE_NUMBERS = 1 << 20
 # Rows of a part that the probe's are chosen from: the numbers of all rows of a long part would fill the memory.
 _PROBED_ROWS = 100_000
 
@@ -41,7 +43,8 @@ class Outcome:
 def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) -> None:
     """Writes the artifact; the model is on the CPU afterwards."""
     config, samples, spec = loaded.config, outcome.samples, outcome.samples.data.spec
-    inputs = gather(samples.data.x, _probe_rows(outcome, config.export.probe_rows), window=samples.window)
+    rows = max(1, min(config.export.probe_rows, _PROBE_NUMBERS // (samples.window * spec.width)))
+    inputs = gather(samples.data.x, _probe_rows(outcome, rows), window=samples.window)
     archive, logits = torchscript_bytes(outcome.learned.model, torch.from_numpy(inputs))
     # A float32 is written as the double of the same value, so reading it back gives the same bits.
     probe = {"inputs": inputs.astype(np.float64).tolist(), "logits": logits.double().tolist()}

@@ -269,7 +269,12 @@ class TrackingConfig(Section):
 
 class ExportConfig(Section):
     out_dir: ProjectPath = Field(description="artifact folder; its last two parts are model id and version")
-    probe_rows: int = Field(default=8, ge=1, le=1024, description="inputs stored with their logits, for C++ to replay")
+    probe_rows: int = Field(
+        default=8,
+        ge=1,
+        le=1024,
+        description="inputs stored with their logits, for C++ to replay; fewer if they were over a million numbers",
+    )
 
     @field_validator("out_dir")
     @classmethod

@@ -14,6 +14,8 @@ from cli_support import refusal_of, run_cli
 from sentio_inference import Artifact, ArtifactError, backtest
 from training_support import Project, make_project
 
+from sentio_trainer.artifact import sealed_json, to_json
+from sentio_trainer.files import sha256_file
 from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.report import Silence
 from sentio_trainer.samples import load_samples
@@ -53,9 +55,22 @@ def copy(trained: Project, tmp_path: Path) -> Path:
 
 
 def edit(path: Path, change: Callable[[Json], object]) -> None:
+    """Changes a document; metadata is sealed again, so that what it says is looked at."""
     document = json.loads(path.read_text())
     change(document)
-    path.write_text(json.dumps(document))
+    path.write_bytes(sealed_json(document) if path.name == "metadata.json" else to_json(document))
+
+
+def fix_hashes(folder: Path) -> None:
+    """Lets metadata fit the files as they are now."""
+    hashes = {path.name: sha256_file(path) for path in folder.iterdir() if path.name != "metadata.json"}
+    edit(folder / "metadata.json", lambda document: document.update(files=hashes))
+
+
+def leave_torchscript(folder: Path) -> None:
+    """Takes the graph of the built-in evaluator away."""
+    for name in ("model.json", "weights.bin"):
+        (folder / name).unlink()
 
 
 def inspected(folder: Path) -> str:
@@ -71,9 +86,9 @@ def set_spec(folder: Path, document: Json) -> None:
 
     def change(metadata: Json) -> None:
         metadata["expects"] |= {"spec_hash": spec.hash, "emit_from": spec.emit_from, "settle": spec.settle}
-        del metadata["files"]
 
     edit(folder / "metadata.json", change)
+    fix_hashes(folder)
 
 
 @pytest.mark.parametrize("kind", ["trained", "sequence"])
@@ -154,6 +169,12 @@ def test_inspect_says_how_much_history_a_live_start_needs(trained: Project, copy
     assert "settle        never: a feature depends on all bars since the start\n" in inspected(copy)
 
 
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63), 2**64 - 1, 10**10])
+def test_a_time_of_saving_that_cannot_be_is_not_shown(copy: Path, seconds: int) -> None:
+    set_key("saved_at", value=seconds)(copy)
+    assert "saved         not stated\n" in inspected(copy)
+
+
 def test_what_an_artifact_says_of_itself_cannot_steer_the_terminal(copy: Path) -> None:
     hostile = "\x1b]0;x\x07\x9b31m\r\nverified"
     for path in (("model_id",), ("version",), ("label",), ("data", "symbols"), ("versions",)):
@@ -220,12 +241,13 @@ def truncate_model(folder: Path) -> None:
 
 def truncate_model_unhashed(folder: Path) -> None:
     truncate_model(folder)
-    edit(folder / "metadata.json", lambda document: document.pop("files"))
+    leave_torchscript(folder)
+    fix_hashes(folder)
 
 
 def alter_probe(folder: Path) -> None:
     edit(folder / "probe.json", lambda document: document["logits"].__setitem__(1, document["logits"][1] + 1.0))
-    edit(folder / "metadata.json", lambda document: document["files"].pop("probe.json"))
+    fix_hashes(folder)
 
 
 def remove(name: str) -> Callable[[Path], None]:
@@ -361,7 +383,7 @@ def test_a_model_that_computes_something_else_is_told_by_its_probe(copy: Path) -
 )
 def test_a_probe_that_proves_nothing_is_refused(copy: Path, change: Callable[[Json], object], message: str) -> None:
     edit(copy / "probe.json", change)
-    edit(copy / "metadata.json", lambda document: document["files"].pop("probe.json"))
+    fix_hashes(copy)
     with pytest.raises(ArtifactError, match=message):
         Artifact.load(copy)
 
@@ -379,7 +401,8 @@ def test_a_model_of_another_shape_is_refused(copy: Path) -> None:
             return x[:, :2]
 
     torch.jit.save(torch.jit.script(Wrong()), str(copy / "model.pt"))
-    edit(copy / "metadata.json", lambda document: document["files"].pop("model.pt"))
+    leave_torchscript(copy)
+    fix_hashes(copy)
     with pytest.raises(ArtifactError, match=r"model\.pt: must give logits of shape \[2, 1\], found \[2, 2\]"):
         Artifact.load(copy, backend="torch")
 
@@ -390,14 +413,15 @@ def test_a_model_that_gives_no_number_is_refused(copy: Path) -> None:
             return x[:, :1] * float("nan")
 
     torch.jit.save(torch.jit.script(Nan()), str(copy / "model.pt"))
-    edit(copy / "metadata.json", lambda document: document["files"].pop("model.pt"))
+    leave_torchscript(copy)
+    fix_hashes(copy)
     with pytest.raises(ArtifactError, match=r"model\.pt: must give finite logits, found -?nan"):
         Artifact.load(copy, backend="torch")
 
 
 def test_a_folder_of_the_first_schema_loads_with_a_warning_for_each_thing_unverified(copy: Path) -> None:
     document = json.loads((copy / "metadata.json").read_text())
-    first = {key: document[key] for key in ("schema_version", "saved_at", "framework")}
+    first = {"schema_version": "1.0", **{key: document[key] for key in ("saved_at", "framework")}}
     first["expects"] = {
         key: document["expects"][key]
         for key in ("input_dim", "feature_names", "spec_hash", "emit_from", "pad_value", "dtype", "output")
@@ -408,6 +432,7 @@ def test_a_folder_of_the_first_schema_loads_with_a_warning_for_each_thing_unveri
     artifact = Artifact.load(copy)
     meta = f"{copy}/model.meta.json: "
     assert artifact.warnings == [
+        meta + "has no seal, so an altered threshold cannot be told",
         meta + "states no file hashes, so altered files cannot be told",
         meta + "states no decision rule; the default thresholds apply",
         meta + "does not say which bars the model was trained on",
@@ -425,13 +450,14 @@ def test_a_sequence_model_without_a_layout_is_found_by_trying(copy: Path) -> Non
 
     torch.jit.save(torch.jit.script(LastRow()), str(copy / "model.pt"))
     (copy / "probe.json").unlink()
+    leave_torchscript(copy)
 
     def change(document: Json) -> None:
-        document.pop("files")
         document["expects"].pop("layout")
         document["expects"].pop("sequence_length")
         document["expects"]["seq_len"] = 5
 
+    fix_hashes(copy)
     edit(copy / "metadata.json", change)
     artifact = Artifact.load(copy, backend="torch")
     assert artifact.sequence_length == 5

@@ -21,6 +21,8 @@ from sentio_features import Bars, FeatureBuilder, FeatureSpec, read_csv
 from sentio_inference import Artifact, backtest, simulate
 from training_support import Project, make_project
 
+from sentio_trainer.artifact import sealed_json
+from sentio_trainer.files import sha256_file
 from sentio_trainer.report import Silence
 from sentio_trainer.trainers.tfa import train
 
@@ -130,11 +132,12 @@ def test_a_sequence_model_sees_the_last_rows_oldest_first(project: Project, bars
     folder = tmp_path / "v1"
     shutil.copytree(project.artifact, folder)
     torch.jit.save(torch.jit.script(FirstAndLast()), str(folder / "model.pt"))
-    (folder / "probe.json").unlink()
+    for name in ("probe.json", "model.json", "weights.bin"):
+        (folder / name).unlink()
     metadata = json.loads((folder / "metadata.json").read_text())
-    metadata["files"] = {"feature_spec.json": metadata["files"]["feature_spec.json"]}
+    metadata["files"] = {name: sha256_file(folder / name) for name in ("feature_spec.json", "model.pt")}
     metadata["expects"].update(layout="BTF", sequence_length=5)
-    (folder / "metadata.json").write_text(json.dumps(metadata))
+    (folder / "metadata.json").write_bytes(sealed_json(metadata))
     artifact = Artifact.load(folder, backend="torch")
     x = FeatureBuilder(FeatureSpec.from_json(artifact.spec_json)).build(bars)
     first = artifact.warmup

@@ -15,6 +15,7 @@ from training_support import bars_of, write_bars
 WIDTH = SPEC.width
 META = "model.meta.json: "
 UNVERIFIED = [
+    META + "has no seal, so an altered threshold cannot be told",
     META + "states no file hashes, so altered files cannot be told",
     META + "states no decision rule; the default thresholds apply",
     META + "does not say which bars the model was trained on",

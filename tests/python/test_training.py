@@ -85,7 +85,7 @@ def test_the_metadata_says_what_was_trained_on_what(trained: Project) -> None:
     spec = FeatureSpec.load(str(trained.root / "configs" / "features.json"))
     bars = read_csv(str(trained.root / "bars.csv"))
     assert list(document)[:5] == ["schema_version", "saved_at", "framework", "model_id", "version"]
-    assert (document["schema_version"], document["framework"]) == ("1.0", "torchscript")
+    assert (document["schema_version"], document["framework"]) == ("1.1", "torchscript")
     assert (document["model_id"], document["version"]) == ("TFA", "v1")
     assert document["expects"] == {
         "input_dim": 8,
