@@ -54,15 +54,15 @@ pytest: install
 
 asan: $(VENV)/.tools  ## The C++ tests under the address and undefined-behaviour sanitizers (minutes)
 	cmake --preset asan --log-level=WARNING
-	cmake --build --preset asan --target sentio_tests fuzz_csv fuzz_spec fuzz_state fuzz_stream
+	cmake --build --preset asan --target sentio_tests fuzz_artifact fuzz_csv fuzz_spec fuzz_state fuzz_stream
 	ctest --preset asan
 
 # What libFuzzer finds stays in build-fuzz/corpus, and the next run goes on from there.
 fuzz: $(VENV)/.tools  ## Fuzz each reader for FUZZ_SECONDS, with clang's libFuzzer if there is one
 	cmake --preset asan -B build-fuzz --log-level=WARNING \
 	  $(if $(shell command -v clang++),-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
-	cmake --build build-fuzz --target fuzz_csv fuzz_spec fuzz_state fuzz_stream
-	for target in csv spec state stream; do \
+	cmake --build build-fuzz --target fuzz_artifact fuzz_csv fuzz_spec fuzz_state fuzz_stream
+	for target in artifact csv spec state stream; do \
 	  mkdir -p build-fuzz/corpus/$$target && \
 	  build-fuzz/tests/fuzz/fuzz_$$target -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=build-fuzz/$$target- \
 	    build-fuzz/corpus/$$target tests/fuzz/corpus/$$target configs/features || exit 1; \
