@@ -3,7 +3,7 @@ include(FetchContent)
 
 function(sentio_fetch name url hash)
   message(STATUS "${name}: no system package found, fetching ${url}")
-  FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash})
+  FetchContent_Declare(${name} URL ${url} URL_HASH SHA256=${hash} ${ARGN})
   FetchContent_MakeAvailable(${name})
 endfunction()
 
@@ -44,16 +44,22 @@ function(sentio_ask_python result code)
 endfunction()
 
 find_package(nlohmann_json 3.10 QUIET)
+set(SENTIO_JSON nlohmann_json::nlohmann_json)
+set(SENTIO_JSON_HEADERS "")
 if(NOT TARGET nlohmann_json::nlohmann_json)
   # The PyPI package nlohmann-json carries the headers.
   sentio_ask_python(json_package "import nlohmann_json, os; print(os.path.dirname(nlohmann_json.__file__))")
-  if(EXISTS "${json_package}/include/nlohmann/json.hpp")
-    add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
-    target_include_directories(nlohmann_json::nlohmann_json INTERFACE "${json_package}/include")
-  else()
+  set(SENTIO_JSON_HEADERS "${json_package}/include")
+  if(NOT EXISTS "${SENTIO_JSON_HEADERS}/nlohmann/json.hpp")
     sentio_fetch(nlohmann_json https://github.com/nlohmann/json/releases/download/v3.11.3/json.tar.xz
-                 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d)
+                 d6c65aca6b1ed68e7a182f4757257b107ae403032760ed6ef121c9d55e81757d SOURCE_SUBDIR include)
+    FetchContent_GetProperties(nlohmann_json SOURCE_DIR json_source)
+    set(SENTIO_JSON_HEADERS "${json_source}/include")
   endif()
+  add_library(nlohmann_json::nlohmann_json INTERFACE IMPORTED)
+  target_include_directories(nlohmann_json::nlohmann_json INTERFACE "${SENTIO_JSON_HEADERS}")
+  # No package that programs could find in their turn: cmake/install.cmake puts the headers among Sentio's own.
+  set(SENTIO_JSON $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
 endif()
 
 if(SENTIO_TORCH)
