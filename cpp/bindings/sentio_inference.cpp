@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,8 +18,10 @@
 #include "bars/suggest.hpp"
 #include "bindings/columns.hpp"
 #include "bindings/stream.hpp"
+#include "bindings/windows.hpp"
 #include "inference/artifact.hpp"
 #include "inference/fingerprint.hpp"
+#include "inference/sigmoid.hpp"
 #include "inference/tfa_strategy.hpp"
 #include "strategies/registry.hpp"
 
@@ -30,6 +33,7 @@ namespace {
 using namespace sentio;
 using sentio::python::as_span;
 using sentio::python::Columns;
+using sentio::python::FeatureArray;
 using sentio::python::PythonStream;
 using sentio::python::real_numbers;
 using sentio::python::register_stream;
@@ -52,19 +56,22 @@ Artifact load(const std::filesystem::path& folder, const std::string& backend, c
   return Artifact::load(folder, options);
 }
 
-py::array_t<float> logits(const Artifact& artifact,
-                          const py::array_t<float, py::array::c_style | py::array::forcecast>& x) {
-  const int length = artifact.sequence_length(), width = artifact.spec().width();
-  const bool flat = x.ndim() == 2 && length == 1 && x.shape(1) == width;
-  const bool sequence = x.ndim() == 3 && x.shape(1) == length && x.shape(2) == width;
-  if (!flat && !sequence)
-    throw std::invalid_argument("x must have the shape [n, " + (length == 1 ? "" : std::to_string(length) + ", ") +
-                                std::to_string(width) + "], found " + py::str(x.attr("shape")).cast<std::string>());
-  py::array_t<float> result(x.shape(0));
-  const Windows windows{{x.data(), static_cast<std::size_t>(x.size())}, static_cast<std::size_t>(length * width)};
-  const std::span<float> cells(result.mutable_data(), static_cast<std::size_t>(result.size()));
-  const py::gil_scoped_release release;
-  if (!cells.empty()) artifact.logits(windows, cells);
+py::array_t<float> logits(const Artifact& artifact, const py::object& x) {
+  const FeatureArray features(x, artifact);
+  py::array_t<float> result(features.size());
+  float* const cells = result.mutable_data();
+  features.each_logit(
+      [&](std::size_t begin, std::span<const float> logits) { std::ranges::copy(logits, cells + begin); });
+  return result;
+}
+
+py::array_t<double> predict(const Artifact& artifact, const py::object& x) {
+  const FeatureArray features(x, artifact);
+  py::array_t<double> result(features.size());
+  double* const cells = result.mutable_data();
+  features.each_logit([&](std::size_t begin, std::span<const float> logits) {
+    std::ranges::transform(logits, cells + begin, [](float logit) { return sigmoid(logit); });
+  });
   return result;
 }
 
@@ -339,6 +346,7 @@ PYBIND11_MODULE(sentio_inference, module) {
       .def_property_readonly("warmup", &Artifact::warmup)
       .def_property_readonly("warnings", &Artifact::warnings)
       .def("logits", &logits, "x"_a)
+      .def("predict", &predict, "x"_a)
       .def("stream", &stream_of_model, py::kw_only(), "session"_a = py::none(), "interval_s"_a = py::none());
 
   register_stream(module, &to_python);

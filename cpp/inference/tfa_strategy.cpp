@@ -7,18 +7,10 @@
 
 #include "inference/fingerprint.hpp"
 
+#include "inference/passes.hpp"
 #include "inference/sigmoid.hpp"
 
 namespace sentio {
-namespace {
-
-/// Bars of one forward pass: enough to pay for the call, few enough to stay in the cache.
-constexpr std::size_t kBlock = 1024;
-/// Rows of all windows of one pass: a long sequence would otherwise fill gigabytes with what a network keeps of each.
-constexpr std::size_t kBlockRows = 32 * kBlock;
-
-}  // namespace
-
 TFAStrategy::TFAStrategy(const TFACfg& config)
     : TFAStrategy(Artifact::load(std::filesystem::path(config.artifacts_dir) / config.model_id / config.version,
                                  config.model)) {}
@@ -42,8 +34,7 @@ Decision TFAStrategy::on_bar(const Bar& bar) {
 }
 
 void TFAStrategy::on_bars(BarsView bars, std::span<Decision> out) {
-  const auto length = static_cast<std::size_t>(artifact_.sequence_length());
-  const std::size_t block = std::clamp<std::size_t>(kBlockRows / length, 1, kBlock);
+  const std::size_t block = windows_per_pass(artifact_.sequence_length());
   for (std::size_t done = 0; done < bars.size();) {
     const std::size_t count = std::min(block, bars.size() - done);
     decide_block(bars.subview(done, count), out.subspan(done, count));

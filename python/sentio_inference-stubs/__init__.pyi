@@ -75,14 +75,25 @@ class Artifact:
         """What could not be verified, one line each."""
 
     def logits(self, x: ArrayLike) -> NDArray[np.float32]:
-        """Raw logits, shape [n].
+        """Raw logits, shape [n]. Other threads of Python run meanwhile, and may call the same artifact.
+
+        float32 whose rows, or windows of rows, each lie in one piece are read where they are, at any distance from each
+        other: memory maps, slices of rows, overlapping windows made with strides. Other real numbers and layouts are
+        converted to float32 a part at a time, so that memory does not grow with n.
 
         Args:
-            x: features, shape [n, F], or [n, T, F] where T is above 1.
+            x: features, shape [n, F], or [n, T, F] where T is above 1; finite.
 
         Raises:
-            ValueError: `x` has another shape.
+            TypeError: `x` does not hold real numbers.
+            ValueError: `x` has another shape, or a cell is not finite.
             ArtifactError: the model fails.
+        """
+
+    def predict(self, x: ArrayLike) -> NDArray[np.float64]:
+        """Probabilities of a rise, shape [n], in [0, 1]: the logits through the sigmoid that trading decides by.
+
+        Takes and raises what `logits` does.
         """
 
     def stream(self, *, session: str | None = None, interval_s: float | None = None) -> Stream:
