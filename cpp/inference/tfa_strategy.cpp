@@ -11,6 +11,7 @@
 #include "inference/sigmoid.hpp"
 
 namespace sentio {
+
 TFAStrategy::TFAStrategy(const TFACfg& config)
     : TFAStrategy(Artifact::load(std::filesystem::path(config.artifacts_dir) / config.model_id / config.version,
                                  config.model)) {}
