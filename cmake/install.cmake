@@ -23,7 +23,8 @@ install(FILES "${PROJECT_BINARY_DIR}/sentioConfig.cmake" "${PROJECT_BINARY_DIR}/
         DESTINATION "${package}")
 
 file(RELATIVE_PATH to_libraries "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
-set_target_properties(sentio_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_libraries}")
+set_target_properties(sentio_cli PROPERTIES
+                      INSTALL_RPATH "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${to_libraries}")
 install(TARGETS sentio_cli)
 if(SENTIO_TORCH)
   set_target_properties(sentio_torch PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)

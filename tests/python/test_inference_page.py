@@ -1,6 +1,7 @@
 """Every command that docs/inference.md shows runs, from top to bottom, and the program that it embeds Sentio in decides
 as sentio_cli does."""
 
+import importlib.metadata
 import re
 import shlex
 import subprocess
@@ -99,3 +100,12 @@ def test_the_cmake_of_the_page_is_that_of_the_example() -> None:
 
 def test_the_links_of_the_page_lead_somewhere() -> None:
     assert wrong_links(PAGE) == []
+
+
+def test_a_wheel_holds_the_modules_and_none_of_the_cpp_library() -> None:
+    files = importlib.metadata.files("sentio")
+    if files is None:
+        pytest.skip("Sentio was not installed by pip")
+    names = [str(file) for file in files]
+    assert any("sentio_inference" in name for name in names)
+    assert not [name for name in names if name.endswith((".a", ".hpp", ".cmake"))]
