@@ -72,7 +72,7 @@ lint: install  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find cpp tests benchmarks -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
+	find cpp tests benchmarks examples -name '*.?pp' | xargs $(BIN)/clang-format --dry-run --Werror
 
 tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 	cmake --preset core -B build-tidy --log-level=WARNING -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON
@@ -82,7 +82,7 @@ tidy: install  ## clang-tidy over the rooms without Torch (minutes)
 format: install  ## Format all code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
-	find cpp tests benchmarks -name '*.?pp' | xargs $(BIN)/clang-format -i
+	find cpp tests benchmarks examples -name '*.?pp' | xargs $(BIN)/clang-format -i
 
 docs: install  ## Write docs/ops.md from the registry
 	$(BIN)/python docs/make_ops.py

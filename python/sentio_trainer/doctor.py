@@ -3,6 +3,7 @@
 Torch, the C++ modules and all that is examined are imported inside the probes: each may be what is broken.
 """
 
+import ctypes
 import importlib
 import importlib.metadata
 import inspect
@@ -89,6 +90,7 @@ def _probes() -> Iterator[Probe]:
 
     yield Probe(topic="engine", name="sentio_features", attempt=_features_module, needed=True, remedy=_rebuild())
     yield Probe(topic="engine", name="sentio_inference", attempt=_inference_module, needed=True, remedy=_rebuild())
+    yield Probe(topic="engine", name="LibTorch backend", attempt=_torch_backend, needed=True, remedy=_rebuild())
     yield Probe(topic="engine", name="sentio_cli", attempt=_command_line, needed=True, remedy=_rebuild())
 
     yield Probe(topic="packages", name="Python", attempt=platform.python_version, needed=True)
@@ -183,9 +185,17 @@ def _features_module() -> str:
 
 
 def _inference_module() -> str:
-    import sentio_inference  # noqa: F401  loads LibTorch, which must be the one that it was built with
+    import sentio_inference  # noqa: F401  that it loads is what is asked
+
+    return "loads, without Torch"
+
+
+def _torch_backend() -> str:
+    """What runs models that have no graph: its LibTorch must be the one that it was built with."""
+    import sentio_inference
     import torch
 
+    ctypes.CDLL(str(Path(sentio_inference.__file__).with_name("libsentio_torch.so")))
     return f"loads with torch {torch.__version__}"
 
 

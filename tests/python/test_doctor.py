@@ -188,7 +188,7 @@ def test_a_torch_that_cannot_be_loaded_is_told_where_it_is_needed(tmp_path: Path
         "threads",
         "CUDA",
         "MPS",
-        "sentio_inference",
+        "LibTorch backend",
         "several processes",
         "torch.compile",
     }
