@@ -2,6 +2,7 @@
 as sentio_cli does."""
 
 import importlib.metadata
+import json
 import re
 import shlex
 import subprocess
@@ -67,6 +68,16 @@ def test_the_embedded_library_decides_as_sentio_cli_does(page: Path) -> None:
     assert len(tested) > 1000
     assert embedded[-len(tested) :] == tested
     assert all(line.endswith(",0,nan,not known yet") for line in embedded[: -len(tested)])
+
+
+def test_the_stream_decides_as_the_embedded_library_does(page: Path) -> None:
+    answers = [json.loads(line) for line in (page / "live" / "spy.jsonl").read_text().splitlines()]
+    live = [answer for answer in answers if answer["type"] == "decision"]
+    embedded = [line.split(",") for line in (page / "build-embed" / "decisions.csv").read_text().splitlines()]
+    assert len(live) == len(embedded) - 1500  # what comes after the history
+    for answer, (time, exposure, probability, reason) in zip(live, embedded[1500:], strict=True):
+        assert (answer["time"], answer["reason"]) == (time, reason)
+        assert (answer["exposure"], answer["probability"]) == (float(exposure), float(probability))
 
 
 def test_the_example_refuses_what_is_no_artifact(page: Path) -> None:
