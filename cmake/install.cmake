@@ -27,6 +27,7 @@ set_target_properties(sentio_cli PROPERTIES
                       INSTALL_RPATH "$<IF:$<PLATFORM_ID:Darwin>,@loader_path,$ORIGIN>/${to_libraries}")
 install(TARGETS sentio_cli)
 if(SENTIO_TORCH)
-  set_target_properties(sentio_torch PROPERTIES INSTALL_RPATH "${TORCH_INSTALL_PREFIX}/lib")
+  set_target_properties(sentio_torch PROPERTIES INSTALL_RPATH "${TORCH_INSTALL_PREFIX}/lib"
+                                                INSTALL_RPATH_USE_LINK_PATH OFF)
   install(TARGETS sentio_torch DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 endif()
