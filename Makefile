@@ -36,7 +36,7 @@ $(VENV)/.needs: $(VENV)/.tools
 	touch $@
 
 $(INSTALLED): $(VENV)/.needs $(SOURCES)
-	$(BIN)/python -m pip install --quiet --no-build-isolation '.[dev,parquet,report,sweep,track]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation '.[dev,export,parquet,report,sweep,track]'
 	touch $@
 
 demo: install  ## Bars, training, backtest: make demo, or make demo BARS=file.csv SYMBOL=SPY

@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `config show|check`, `data synth`, `seal`, `doctor`.
+"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `export`, `seal`, `config show|check`, `data synth`, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
@@ -203,6 +203,24 @@ def replay(
     result = replay_log(log, bars, artifact)
     print_replay(result)
     require_same(result)
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Artifact folder, <model id>/<version>.")],
+    formats: Annotated[
+        list[str], typer.Option("--format", metavar="onnx|pt2", help="May be repeated.", show_default=False)
+    ],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace exports that exist.")] = False,
+) -> None:
+    """Write a trained model for other runtimes, into its artifact: ONNX, or PT2 (torch.export).
+
+    Each file must give the logits of the artifact's probe, one row at a time and all at once, or nothing is written.
+    """
+    from sentio_trainer.export_command import export_artifact
+    from sentio_trainer.export_console import print_exported
+
+    print_exported(export_artifact(folder, formats, overwrite=overwrite))
 
 
 @config_app.command("show")

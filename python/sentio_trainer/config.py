@@ -67,7 +67,7 @@ def _key_lines(section: Mapping[str, Any], *, prefix: str) -> Iterator[str]:
         yield key
         if key in SECTIONS:
             yield from _key_lines(value, prefix=f"{key}.")
-        elif isinstance(value, dict):
+        elif isinstance(value, (dict, list)):
             yield from ("" for _ in value)
 
 
@@ -233,6 +233,8 @@ def _problem_text(problem: Any) -> str:
             return "must not be empty"
         case "string_too_long":
             return f"must have at most {limits['max_length']} characters, found {len(problem['input'])}"
+        case "list_type":
+            return f"must be a list, such as [onnx, pt2], {found}"
         case "dict_type":
             return f"must be a mapping, such as {{SPY: bars/spy.csv}}, {found}"
         case _:

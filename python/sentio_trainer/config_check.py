@@ -6,6 +6,7 @@ from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import check_cached
 from sentio_trainer.device import pick_device, pick_dtype
 from sentio_trainer.errors import DataError
+from sentio_trainer.exports import check_packages
 from sentio_trainer.paths import shown_path
 from sentio_trainer.samples import load_spec
 from sentio_trainer.thresholds import Venue
@@ -16,7 +17,7 @@ def check_config(loaded: LoadedConfig) -> list[str]:
     """A line for each thing that is in order; what takes long, reading the bars, is looked at last.
 
     Raises:
-        ConfigError: the device, a tracker's package or the cost model is not there.
+        ConfigError: the device, the package of a tracker or of an export, or the cost model is not there.
         ArtifactError: the ledger is damaged.
         DataError: the feature spec or the bars are wrong, or too few for one sample.
     """
@@ -24,6 +25,7 @@ def check_config(loaded: LoadedConfig) -> list[str]:
     device = pick_device(config.training.device)
     dtype = pick_dtype(config.training.precision, device)
     check_tracking(config.tracking)
+    check_packages(config.export.formats, where="export.formats")
     Venue.of(loaded).check()
     spec = load_spec(loaded)
     folder = loaded.path(config.export.out_dir)

@@ -14,6 +14,7 @@ from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
 from sentio_trainer.evaluation import Evaluation, evaluation_document, metrics_document
 from sentio_trainer.export import torchscript_bytes
+from sentio_trainer.exports import Probe, exports
 from sentio_trainer.graph import graph_files
 from sentio_trainer.learning import Learned
 from sentio_trainer.run_log import train_log
@@ -56,6 +57,7 @@ def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) ->
         "config.yaml": loaded.to_yaml().encode(),
         "train_log.csv": train_log(outcome.learned.fit.epochs),
     }
+    files |= exports(config.export.formats, files, Probe(inputs=inputs, logits=logits.numpy()))
     slot.write(files, _metadata(loaded, outcome))
 
 

@@ -22,6 +22,9 @@ def _check_path(text: str, info: ValidationInfo) -> str:
 ProjectPath = Annotated[str, Field(min_length=1), AfterValidator(_check_path)]
 
 
+# What an artifact can be written as for other runtimes: the names of sentio_trainer.formats.
+ExportFormat = Literal["onnx", "pt2"]
+
 # A name that fits into a file name and a table.
 Symbol = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -275,6 +278,9 @@ class ExportConfig(Section):
         le=1024,
         description="inputs stored with their logits, for C++ to replay; fewer if they were over a million numbers",
     )
+    formats: list[ExportFormat] = Field(
+        default=[], description="of onnx and pt2, those written beside the model for other runtimes [extra export]"
+    )
 
     @field_validator("out_dir")
     @classmethod
@@ -283,6 +289,14 @@ class ExportConfig(Section):
         if len(parts) < 2 or any(part.startswith(".") for part in parts):
             raise ValueError(f"must end in <model id>/<version>, found '{out_dir}'")
         return out_dir
+
+    @field_validator("formats")
+    @classmethod
+    def _each_once(cls, formats: list[ExportFormat]) -> list[ExportFormat]:
+        for name in formats:
+            if formats.count(name) > 1:
+                raise ValueError(f"must name each format once, found '{name}' {formats.count(name)} times")
+        return formats
 
 
 class Config(Section):

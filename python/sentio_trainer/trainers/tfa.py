@@ -15,6 +15,7 @@ from sentio_trainer.config import LoadedConfig
 from sentio_trainer.distributed import Group, joined
 from sentio_trainer.errors import StoppedError
 from sentio_trainer.evaluation import metrics_document
+from sentio_trainer.exports import check_packages
 from sentio_trainer.learning import Learned, learn
 from sentio_trainer.model_artifact import Outcome, save_artifact
 from sentio_trainer.recording import recorded
@@ -44,6 +45,7 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report, resume_from:
     venue = Venue.of(loaded)
     venue.check()
     check_tracking(config.tracking)
+    check_packages(config.export.formats, where="export.formats")
     ledger.read(ledger.ledger_path(loaded.path(config.export.out_dir)))  # a damaged one would refuse the end of it
     with joined(config.training.device) as group:
         if not group.is_first:
