@@ -1,4 +1,4 @@
-"""The `sentio` command: `train`, `validate`, `sweep`, `replay`, `export`, `seal`, `config show|check`, `data synth`, `doctor`.
+"""The `sentio` command: training, validation and sweeps, what is done with an artifact, configs, data, `doctor`.
 
 Exit codes: 0 done, 1 the run failed, 2 wrong usage or configuration, 3 bad input data, 4 bad artifact, 130 interrupted.
 Errors are one line on standard error.
