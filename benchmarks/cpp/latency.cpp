@@ -4,7 +4,6 @@
 // beside them. Usage: latency BARS.csv PASSES SPEC.json...; one JSON document on standard output.
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -15,36 +14,18 @@
 #include "allocation/allocations.hpp"
 #include "bars/csv.hpp"
 #include "features/builder.hpp"
+#include "times.hpp"
 
 namespace {
 
 using namespace sentio;
-using Clock = std::chrono::steady_clock;
+using namespace sentio::bench;
 using Json = nlohmann::json;
 
 /// Larger than a core's own caches: what a program that does other things between two bars has left of them.
 constexpr std::size_t kOtherWork = std::size_t{4} << 20;
 /// Between two bars of the cold run all of that is walked, so that fewer bars must do.
 constexpr std::size_t kColdBars = 5'000;
-
-std::uint32_t nanoseconds_since(Clock::time_point began) {
-  const auto passed = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - began).count();
-  return static_cast<std::uint32_t>(std::min<std::int64_t>(passed, UINT32_MAX));
-}
-
-Json distribution(std::vector<std::uint32_t>& times) {
-  std::ranges::sort(times);
-  const auto at = [&](double share) {
-    return times[std::min(times.size() - 1, static_cast<std::size_t>(share * static_cast<double>(times.size())))];
-  };
-  return {{"p50", at(0.5)}, {"p99", at(0.99)}, {"p99.9", at(0.999)}, {"max", times.back()}};
-}
-
-Json clock_alone(std::size_t count) {
-  std::vector<std::uint32_t> times(count);
-  for (std::uint32_t& time : times) time = nanoseconds_since(Clock::now());
-  return distribution(times);
-}
 
 /// One run over `bars` from a fresh start; `between` is called before each bar, outside of the time.
 Json pass(const FeatureSpec& spec, BarsView bars, auto between) {
