@@ -94,7 +94,7 @@ bits: $(VENV)/.tools  ## Compare the features' bits across compilers, flags and 
 bits-golden: $(VENV)/.tools  ## Write tests/golden/bits.txt anew, after a feature was meant to change
 	$(BIN)/python tests/bits/run.py --renew
 
-bench: install  ## Time the engine and the CSV reader beside others (minutes), and write benchmarks/results.md
+bench: install  ## Time features, CSV, training and inference beside others (minutes), and write benchmarks/results.md
 	sh cmake/system_packages.sh libbenchmark-dev
 	$(BIN)/python -m pip install --quiet 'sentio[bench]'
 	cmake --preset bench --log-level=WARNING

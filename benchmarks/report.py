@@ -125,6 +125,9 @@ def plot(results: dict[str, Any], path: Path) -> None:
     if "csv" in tables:
         unit = "million rows a second"
         panels.append(("reading CSV", f"{unit}, more is better", bars_of(tables["csv"], unit)))
+    for key, what in (("agreement_mlp", "an MLP 55-128-128-1"), ("agreement_transformer", "a transformer of 32 rows")):
+        if key in tables:
+            panels.append((f"{what}, one thread", "µs a row, alone", bars_of(tables[key], "batch 1, µs a row")))
     if not panels:
         return
     heights = [len(rows) + 1.5 for _, _, rows in panels]

@@ -1,4 +1,4 @@
-"""Times the CSV reader, the feature engine and training beside others, and writes what it found.
+"""Times the CSV reader, the feature engine, training and inference beside others, and writes what it found.
 
 Run by `make bench`. Absolute times depend on the machine; quote the ratios.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, csv_reading, memory, native, report, streaming, symbols, training
+from benchmarks import batch, csv_reading, inference, memory, native, report, streaming, symbols, training
 from benchmarks.bars import PROJECT, make_bars
 from benchmarks.tables import Table, Target
 
@@ -26,6 +26,7 @@ Section = Callable[[], tuple[list[Table], list[Target]]]
 LIBRARIES = (
     "numpy",
     "torch",
+    "onnxruntime",
     "TA-Lib",
     "pandas",
     "polars",
@@ -107,6 +108,7 @@ def main() -> None:
             "symbols": lambda: (symbols.measure(stored, rounds=rounds), []),
             "native": lambda: native.measure(given.native, stored, quick=quick),
             "memory": lambda: memory.measure(stored, times=2 if quick else 10),
+            "inference": lambda: inference.measure(given.native, stored, rounds=rounds, quick=quick),
             "training": lambda: training.measure(stored, rounds=rounds, quick=quick),
         }
         unknown = set(given.only or ()) - set(sections)

@@ -1,12 +1,17 @@
 """What the benchmarks rest on: contenders are compared before they are timed, and the page shows what was found."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from benchmarks.edge import Found, noise
+from benchmarks.inference import NATIVE, race_table, targets_of
+from benchmarks.inference import Found as Raced
+from benchmarks.inference_networks import NETWORKS
+from benchmarks.inference_runtimes import Agreement, Running, Runtime, Timed, agreement, compare, take_turns
 from benchmarks.report import markdown
 from benchmarks.subset import spec_with
 from benchmarks.tables import Table, Target, peer_rows, race_rows
@@ -95,6 +100,58 @@ def test_talib_and_numpy_yield_the_plain_55(tmp_path: Path) -> None:
     for name in COLUMNS:
         np.save(stored.column(name), bars[name])
     talib_matrix(stored)  # raises where a column differs
+
+
+def runtime(who: str, forward: str) -> Runtime:
+    """A program that answers like a runtime: `forward` is an expression in the rows x, [B, 2]."""
+    code = (
+        "import numpy as np; from benchmarks.inference_peers import answer; "
+        f"answer(lambda x: ({forward}).astype(np.float32), np.arange(8, dtype=np.float32).reshape(4, 2))"
+    )
+    return Runtime(who=who, command=[sys.executable, "-c", code], files=[], rival=who)
+
+
+def test_runtimes_are_compared_with_float64_and_those_that_differ_are_not_timed() -> None:
+    reference = np.array([1.0, 5.0, 9.0, 13.0])
+    sums, others = runtime("sums", "x.sum(axis=1)"), runtime("others", "x.sum(axis=1) + len(x)")
+    with Running(sums) as first, Running(others) as second:
+        agreed, refused = compare([first, second], reference)
+        timed = take_turns([first], 2, rounds=3, seconds=0.0)
+    assert agreed == {"sums": Agreement(ulp_median=0.0, ulp_largest=0.0, error=0.0, same_bits=4)}
+    assert refused == {"others": "differs from float64 by 4"}
+    assert list(timed) == ["sums"]
+    assert len(timed["sums"].result.seconds) == 3
+    assert 0 < timed["sums"].result.best <= timed["sums"].p99
+
+
+def test_agreement_counts_units_of_the_last_place_and_rows_of_the_same_bits() -> None:
+    ulp = 2.0**-23  # of a float32 in [1, 2)
+    reference = np.array([1.0, 1.25, 1.5])
+    found = agreement(reference + np.array([0.0, ulp, 3 * ulp]), reference + np.array([0.0, ulp, 0.0]), reference)
+    assert found == Agreement(ulp_median=1.0, ulp_largest=3.0, error=3 * ulp / 1.5, same_bits=2)
+
+
+def test_targets_of_inference_are_those_of_the_best_round_and_of_the_slowest_block() -> None:
+    network = NETWORKS["mlp"]
+    ours = runtime(NATIVE, "x")
+    times = {1: (2e-6, 3e-6), 64: (1.0e-6, 1.1e-6), 256: (0.5e-6, 0.6e-6), 1024: (0.7e-6, 0.8e-6)}
+    found = Raced(
+        network=network,
+        rows=1024,
+        runtimes=[ours],
+        agreed={NATIVE: Agreement(ulp_median=1.0, ulp_largest=9.0, error=1e-7, same_bits=1023)},
+        refused={},
+        timed={
+            batch: {NATIVE: Timed(result=Result(who=NATIVE, seconds=seconds), p99=4e-6)}
+            for batch, seconds in times.items()
+        },
+    )
+    error, bits, single, block = targets_of("mlp", found)
+    assert (error.found, error.met) == (pytest.approx(0.1), True)
+    assert (bits.found, bits.met) == (1023, False)
+    assert (single.found, single.met) == (pytest.approx(2.0), True)
+    assert (block.found, block.met) == (pytest.approx(1.0), True)
+    assert [row[1] for row in race_table("mlp", found, seconds=0.1).rows] == list(network.batches)
 
 
 def test_noise_is_as_large_as_that_of_independent_normal_returns() -> None:
