@@ -8,8 +8,8 @@ namespace sentio {
 
 static_assert(FLT_EVAL_METHOD == 0, "doubles must be evaluated as doubles: compile for SSE2 and not for x87");
 
-/// The probability that a logit stands for, 1 / (1 + exp(-logit)), to 2.5 ulp; exactly 1/2 at 0. Logits beyond ±700 count
-/// as ±700.
+/// The probability that a logit stands for, 1 / (1 + exp(-logit)), to 2.5 ulp; exactly 1/2 at 0. Logits beyond ±700
+/// count as ±700.
 ///
 /// The engine's own, so that no platform's libm decides a bit: only IEEE-754 basic operations. exp(x) = 2^k exp(r),
 /// |r| <= ln 2 / 2, exp(r) = 1 + r + r^2 P(r), P the minimax fit of degree 10, to 2^-56 of exp(r). It never falls where
