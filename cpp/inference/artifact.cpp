@@ -93,13 +93,13 @@ class ArtifactReader {
     if (native && !folder_.has(kGraph))
       throw ArtifactError(folder_.place(kGraph) + ": the file is missing, which the native backend runs; backend " +
                           "torch runs " + kTorchScript);
-    if (native) static_cast<void>(folder_.checked(kWeights));
-    const fs::path file = folder_.checked(native ? kGraph : kTorchScript);
+    const fs::path file = native ? fs::path(folder_.place(kGraph)) : folder_.checked(kTorchScript);
     artifact.device_ = options_.device;
     artifact.backend_note_ = choice.note;
     try {
       if (native)
-        artifact.model_ = std::make_shared<const NativeModel>(folder_.path(), options_);
+        artifact.model_ = std::make_shared<const NativeModel>(
+            GraphFiles{folder_.path(), folder_.document(kGraph), folder_.document(kWeights)}, options_);
       else
         artifact.model_ = std::make_shared<const TorchModel>(file, options_);
       artifact.shape_ = find_shape(*artifact.model_, artifact.spec_.width());

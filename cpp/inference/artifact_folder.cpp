@@ -15,6 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uintmax_t kMiB = std::uintmax_t{1} << 20;
+constexpr const char* kTorchScript = "model.pt";  ///< LibTorch opens it itself
 
 struct Limit {
   std::string_view name;
@@ -62,14 +63,15 @@ const std::string& ArtifactFolder::document(const std::string& name) {
   return documents_.emplace(name, read_file(checked(name), limit_of(name))).first->second;
 }
 
-std::string ArtifactFolder::hash(const std::string& name) const {
-  const auto read = documents_.find(name);
-  return "sha256:" +
-         (read != documents_.end() ? sha256_hex(std::string_view(read->second)) : sha256_of_file(checked(name)));
+std::string ArtifactFolder::hash(const std::string& name) {
+  const std::vector<std::string>& ours = read_by_us();
+  const bool parsed = name != kTorchScript && std::ranges::find(ours, name) != ours.end();
+  return "sha256:" + (parsed || documents_.contains(name) ? sha256_hex(std::string_view(document(name)))
+                                                          : sha256_of_file(checked(name)));
 }
 
 const std::vector<std::string>& ArtifactFolder::read_by_us() {
-  static const std::vector<std::string> names = {"model.pt", "model.json", "weights.bin", "feature_spec.json",
+  static const std::vector<std::string> names = {kTorchScript, "model.json", "weights.bin", "feature_spec.json",
                                                  "probe.json"};
   return names;
 }

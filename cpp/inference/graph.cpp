@@ -9,7 +9,6 @@
 #include <set>
 
 #include "bars/error.hpp"
-#include "bars/file.hpp"
 #include "bars/json.hpp"
 #include "bars/number.hpp"
 #include "bars/suggest.hpp"
@@ -58,13 +57,9 @@ struct Tensor {
 class Place {
  public:
   explicit Place(fs::path file) : file_(std::move(file)) {}
-  [[nodiscard]] const fs::path& file() const { return file_; }
+  [[nodiscard]] std::string text() const { return file_.string(); }
   [[noreturn]] void fail(const std::string& path, const std::string& what) const {
-    throw InputError(file_.string() + ": " + (path.empty() ? "" : path + ": ") + what);
-  }
-  [[nodiscard]] std::uintmax_t size() const {
-    if (!fs::is_regular_file(file_)) fail("", "the file is missing");
-    return fs::file_size(file_);
+    throw InputError(text() + ": " + (path.empty() ? "" : path + ": ") + what);
   }
 
  private:
@@ -88,14 +83,11 @@ std::string shape_text(const GraphValue& value) { return shape_text(std::vector{
 /// Reads one graph; every message begins with the file at fault.
 class GraphReader {
  public:
-  explicit GraphReader(const fs::path& folder)
-      : document_file_(folder / "model.json"), weights_file_(folder / "weights.bin") {}
+  explicit GraphReader(const GraphFiles& files)
+      : files_(files), document_file_(files.folder / "model.json"), weights_file_(files.folder / "weights.bin") {}
 
   Graph read() {
-    if (const auto size = document_file_.size(); size > GraphLimits::kDocumentBytes)
-      fail("", "must be of at most " + std::to_string(GraphLimits::kDocumentBytes) + " bytes, found " +
-                   std::to_string(size));
-    const json document = parse_json(read_file(document_file_.file()), document_file_.file().string());
+    const json document = parse_json(files_.document, document_file_.text());
     require_keys(document, "", {"format", "format_version", "input", "tensors", "nodes", "output"});
     if (const json& format = member(document, "", "format"); format != "sentio-graph")
       fail("format", "must be \"sentio-graph\", found " + shown(format));
@@ -216,15 +208,10 @@ class GraphReader {
   }
 
   void read_weights() {
-    const std::uintmax_t wanted = weight_count_ * sizeof(float);
-    const auto require_size = [&](std::uintmax_t size) {
-      if (size != wanted)
-        weights_file_.fail("", "must have " + std::to_string(wanted) + " bytes, as model.json's tensors do, found " +
-                                   std::to_string(size));
-    };
-    require_size(weights_file_.size());
-    const std::string bytes = read_file(weights_file_.file());
-    require_size(bytes.size());
+    const std::string_view bytes = files_.weights;
+    if (const std::size_t wanted = weight_count_ * sizeof(float); bytes.size() != wanted)
+      weights_file_.fail("", "must have " + std::to_string(wanted) + " bytes, as model.json's tensors do, found " +
+                                 std::to_string(bytes.size()));
     graph_.weights.resize(weight_count_);
     std::memcpy(graph_.weights.data(), bytes.data(), bytes.size());
     for (const std::string& tensor_name : tensor_names_) {
@@ -413,6 +400,7 @@ class GraphReader {
     return numbers_of(found);
   }
 
+  const GraphFiles& files_;
   Place document_file_, weights_file_;
   Graph graph_;
   std::map<std::string, std::size_t> value_of_;
@@ -423,7 +411,7 @@ class GraphReader {
 
 }  // namespace
 
-Graph read_graph(const fs::path& folder) { return GraphReader(folder).read(); }
+Graph read_graph(const GraphFiles& files) { return GraphReader(files).read(); }
 
 double operations(const Graph& graph) {
   double sum = 0.0;

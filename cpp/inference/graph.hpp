@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inference/model.hpp"
@@ -63,9 +64,17 @@ struct Graph {
   std::vector<float> weights;
 };
 
-/// Reads and checks `folder`/model.json and `folder`/weights.bin.
+/// The content of the two files that a graph lies in. They are read by whoever compares them with their hashes, so that
+/// nothing can come between.
+struct GraphFiles {
+  std::filesystem::path folder;  ///< as messages begin
+  std::string_view document;     ///< model.json
+  std::string_view weights;      ///< weights.bin
+};
+
+/// Reads and checks a graph.
 /// @throws InputError "file: key path: what is right, what was found".
-[[nodiscard]] Graph read_graph(const std::filesystem::path& folder);
+[[nodiscard]] Graph read_graph(const GraphFiles& files);
 
 /// Multiplications and additions that one window needs.
 [[nodiscard]] double operations(const Graph& graph);

@@ -11,7 +11,6 @@
 
 #include "bars/number.hpp"
 #include "features/exact_arithmetic.hpp"
-#include "inference/graph.hpp"
 #include "inference/plan.hpp"
 
 namespace sentio {
@@ -153,8 +152,8 @@ struct NativeModel::Impl {
   mutable Workspaces workspaces;
 };
 
-NativeModel::NativeModel(const std::filesystem::path& folder, const ModelOptions& options)
-    : impl_(std::make_unique<const Impl>(read_graph(folder), (folder / "model.json").string(), options.threads)) {}
+NativeModel::NativeModel(const GraphFiles& files, const ModelOptions& options)
+    : impl_(std::make_unique<const Impl>(read_graph(files), (files.folder / "model.json").string(), options.threads)) {}
 
 NativeModel::~NativeModel() = default;
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
+#include "inference/graph.hpp"
 #include "inference/model.hpp"
 
 namespace sentio {
@@ -11,9 +11,8 @@ namespace sentio {
 /// on the batch, the number of threads, the compiler or the processor.
 class NativeModel final : public Model {
  public:
-  /// Reads `folder`/model.json and `folder`/weights.bin.
   /// @throws InputError that begins with the file at fault.
-  NativeModel(const std::filesystem::path& folder, const ModelOptions& options);
+  NativeModel(const GraphFiles& files, const ModelOptions& options);
   ~NativeModel() override;
 
   [[nodiscard]] std::string_view backend() const override { return "native"; }

@@ -7,7 +7,10 @@
 #include <random>
 
 #include "artifact_files.hpp"
+#include "bars/file.hpp"
+#include "bars/sha256.hpp"
 #include "broken_artifact.hpp"
+#include "inference/artifact_folder.hpp"
 
 using namespace sentio;
 using test::Entries;
@@ -122,6 +125,18 @@ TEST_CASE("a file that we read and whose hash is not stated is refused") {
   CHECK(complaint(with_metadata([](Json& metadata) {
           metadata.erase("files");
         })).starts_with("metadata.json: files: is missing, which schema 1.1 has; if the change is meant"));
+}
+
+TEST_CASE("what is hashed is what is parsed, whatever happens to the file meanwhile") {
+  const test::Scratch scratch("artifact");
+  test::write_folder(whole(false), scratch.path());
+  for (const std::string name : {"model.json", "weights.bin", "feature_spec.json", "probe.json"}) {
+    CAPTURE(name);
+    ArtifactFolder folder(scratch.path());
+    const std::string hash = folder.hash(name);
+    write_file(scratch.path() / name, "swapped");
+    CHECK("sha256:" + sha256_hex(std::string_view(folder.document(name))) == hash);
+  }
 }
 
 TEST_CASE("a file of another name is no part of the artifact") { CHECK(complaint(with("notes.txt", {"x"})).empty()); }

@@ -4,7 +4,6 @@
 
 #include <bit>
 #include <cstdint>
-#include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -13,20 +12,16 @@
 #include <vector>
 
 #include "bars/error.hpp"
-#include "bars/file.hpp"
 #include "inference/native_model.hpp"
-#include "scratch.hpp"
 
 using namespace sentio;
 using nlohmann::json;
 
 namespace {
 
-/// A folder with a graph, whose parts a test may change before it is read.
-class GraphFolder {
+/// A graph, whose parts a test may change before it is read.
+class DrawnGraph {
  public:
-  GraphFolder() : scratch_("graph") { std::filesystem::create_directories(scratch_.path()); }
-
   json document;
   std::vector<float> weights;
 
@@ -44,44 +39,48 @@ class GraphFolder {
     tensor(name, shape, numbers);
   }
 
-  void write() const {
-    write_file(document_path(), document.dump());
-    write_file(weights_path(), {reinterpret_cast<const char*>(weights.data()), weights.size() * sizeof(float)});
+  [[nodiscard]] Graph read() const {
+    const std::string text = document.dump();
+    return read_graph(files(text));
   }
 
   [[nodiscard]] NativeModel model(int threads = 1) const {
-    write();
-    return NativeModel(scratch_.path(), {.threads = threads});
+    const std::string text = document.dump();
+    return {files(text), {.threads = threads}};
   }
 
-  [[nodiscard]] std::filesystem::path path() const { return scratch_.path(); }
-  [[nodiscard]] std::filesystem::path document_path() const { return scratch_.path() / "model.json"; }
-  [[nodiscard]] std::filesystem::path weights_path() const { return scratch_.path() / "weights.bin"; }
+  void check_refused(const std::string& message) const {
+    CAPTURE(message);
+    CHECK_THROWS_WITH_AS((void)read(), ("drawn/" + message).c_str(), InputError);
+  }
 
  private:
-  test::Scratch scratch_;
+  [[nodiscard]] GraphFiles files(const std::string& text) const {
+    return {"drawn", text, {reinterpret_cast<const char*>(weights.data()), weights.size() * sizeof(float)}};
+  }
+
   std::mt19937 random_{1};
 };
 
 /// (x - 1) / 2, clipped at 3, then 2 z0 - z1 + 0.5, ReLU, 3 y - 1.
-void draw_small(GraphFolder& folder) {
-  folder.document = {{"format", "sentio-graph"},
-                     {"format_version", "1.0"},
-                     {"input", {{"layout", "BF"}, {"sequence_length", 1}, {"width", 2}}},
-                     {"tensors", json::array()},
-                     {"nodes", json::parse(R"([
+void draw_small(DrawnGraph& drawn) {
+  drawn.document = {{"format", "sentio-graph"},
+                    {"format_version", "1.0"},
+                    {"input", {{"layout", "BF"}, {"sequence_length", 1}, {"width", 2}}},
+                    {"tensors", json::array()},
+                    {"nodes", json::parse(R"([
       {"op": "normalise", "input": "x", "output": "z", "mean": "mean", "std": "std", "clip": 3.0},
       {"op": "linear", "input": "z", "output": "h", "weight": "weight", "bias": "bias"},
       {"op": "relu", "input": "h", "output": "a"},
       {"op": "affine", "input": "a", "output": "logit", "scale": "slope", "shift": "intercept"}
     ])")},
-                     {"output", "logit"}};
-  folder.tensor("mean", {2}, {1.0F, 1.0F});
-  folder.tensor("std", {2}, {2.0F, 2.0F});
-  folder.tensor("weight", {1, 2}, {2.0F, -1.0F});
-  folder.tensor("bias", {1}, {0.5F});
-  folder.tensor("slope", json::array(), {3.0F});
-  folder.tensor("intercept", json::array(), {-1.0F});
+                    {"output", "logit"}};
+  drawn.tensor("mean", {2}, {1.0F, 1.0F});
+  drawn.tensor("std", {2}, {2.0F, 2.0F});
+  drawn.tensor("weight", {1, 2}, {2.0F, -1.0F});
+  drawn.tensor("bias", {1}, {0.5F});
+  drawn.tensor("slope", json::array(), {3.0F});
+  drawn.tensor("intercept", json::array(), {-1.0F});
 }
 
 constexpr int kRows = 7, kWidth = 5;
@@ -89,12 +88,12 @@ constexpr std::size_t kWindow = kRows * kWidth;
 constexpr InputShape kSequence{.sequence = true, .sequence_length = kRows, .width = kWidth};
 
 /// A block of a transformer of odd sizes in which values are read once, twice and never, in place and not.
-void draw_block(GraphFolder& folder) {
-  folder.document = {{"format", "sentio-graph"},
-                     {"format_version", "1.0"},
-                     {"input", {{"layout", "BTF"}, {"sequence_length", kRows}, {"width", kWidth}}},
-                     {"tensors", json::array()},
-                     {"nodes", json::parse(R"([
+void draw_block(DrawnGraph& drawn) {
+  drawn.document = {{"format", "sentio-graph"},
+                    {"format_version", "1.0"},
+                    {"input", {{"layout", "BTF"}, {"sequence_length", kRows}, {"width", kWidth}}},
+                    {"tensors", json::array()},
+                    {"nodes", json::parse(R"([
       {"op": "normalise", "input": "x", "output": "z", "mean": "mean", "std": "std", "clip": 3.0},
       {"op": "linear", "input": "z", "output": "p", "weight": "project", "bias": "project_bias"},
       {"op": "add_position", "input": "p", "output": "t", "position": "position"},
@@ -112,18 +111,18 @@ void draw_block(GraphFolder& folder) {
       {"op": "silu", "input": "r", "output": "a"},
       {"op": "linear", "input": "a", "output": "logit", "weight": "head", "bias": "head_bias"}
     ])")},
-                     {"output", "logit"}};
-  folder.random_tensor("mean", {kWidth});
-  folder.random_tensor("std", {kWidth}, 0.1F);
-  folder.random_tensor("project", {18, kWidth});
-  folder.random_tensor("project_bias", {18});
-  folder.random_tensor("position", {kRows, 18});
-  folder.random_tensor("gain", {18});
-  folder.random_tensor("shift", {18});
-  folder.random_tensor("qkv", {54, 18});
-  folder.random_tensor("qkv_bias", {54});
-  folder.random_tensor("head", {1, 18});
-  folder.random_tensor("head_bias", {1});
+                    {"output", "logit"}};
+  drawn.random_tensor("mean", {kWidth});
+  drawn.random_tensor("std", {kWidth}, 0.1F);
+  drawn.random_tensor("project", {18, kWidth});
+  drawn.random_tensor("project_bias", {18});
+  drawn.random_tensor("position", {kRows, 18});
+  drawn.random_tensor("gain", {18});
+  drawn.random_tensor("shift", {18});
+  drawn.random_tensor("qkv", {54, 18});
+  drawn.random_tensor("qkv_bias", {54});
+  drawn.random_tensor("head", {1, 18});
+  drawn.random_tensor("head_bias", {1});
 }
 
 std::vector<float> random_inputs(std::size_t count) {
@@ -147,26 +146,21 @@ std::vector<float> forward(const Model& model, const std::vector<float>& inputs,
   return logits;
 }
 
-void check_refused(const GraphFolder& folder, const std::string& message) {
-  CAPTURE(message);
-  CHECK_THROWS_WITH_AS((void)read_graph(folder.path()), (folder.path() / message).c_str(), InputError);
-}
-
 }  // namespace
 
 TEST_CASE("a graph computes what it says") {
-  GraphFolder folder;
-  draw_small(folder);
-  const NativeModel model = folder.model();
+  DrawnGraph drawn;
+  draw_small(drawn);
+  const NativeModel model = drawn.model();
   const InputShape shape{.width = 2};
   // z = (1, 0.5): 2 - 0.5 + 0.5 = 2, then 5. z = (-3, 3), clipped: -6 - 3 + 0.5 < 0, then -1.
   CHECK(forward(model, {3.0F, 2.0F, -99.0F, 99.0F}, 2, 2, shape) == std::vector<float>{5.0F, -1.0F});
 }
 
 TEST_CASE("bits of a window depend on nothing beside it") {
-  GraphFolder folder;
-  draw_block(folder);
-  const NativeModel model = folder.model();
+  DrawnGraph drawn;
+  draw_block(drawn);
+  const NativeModel model = drawn.model();
   constexpr std::size_t kCount = 2048;
   const std::vector<float> inputs = random_inputs(kCount * kWindow);
   const auto all = bits(forward(model, inputs, kWindow, kCount));
@@ -180,14 +174,14 @@ TEST_CASE("bits of a window depend on nothing beside it") {
   }
   for (const int threads : {2, 3, 5}) {
     CAPTURE(threads);
-    CHECK(bits(forward(folder.model(threads), inputs, kWindow, kCount)) == all);
+    CHECK(bits(forward(drawn.model(threads), inputs, kWindow, kCount)) == all);
   }
 }
 
 TEST_CASE("windows that overlap give the bits of their copies") {
-  GraphFolder folder;
-  draw_block(folder);
-  const NativeModel model = folder.model();
+  DrawnGraph drawn;
+  draw_block(drawn);
+  const NativeModel model = drawn.model();
   constexpr std::size_t kCount = 300;
   const std::vector<float> rows = random_inputs((kCount + kRows - 1) * kWidth);
   std::vector<float> copies;
@@ -199,9 +193,9 @@ TEST_CASE("windows that overlap give the bits of their copies") {
 }
 
 TEST_CASE("several threads may ask one model at once") {
-  GraphFolder folder;
-  draw_block(folder);
-  const NativeModel model = folder.model(2);
+  DrawnGraph drawn;
+  draw_block(drawn);
+  const NativeModel model = drawn.model(2);
   const std::vector<float> inputs = random_inputs(512 * kWindow);
   const auto expected = bits(forward(model, inputs, kWindow, 512));
   std::vector<std::vector<float>> found(4);
@@ -213,15 +207,15 @@ TEST_CASE("several threads may ask one model at once") {
 }
 
 TEST_CASE("no windows are no logits") {
-  GraphFolder folder;
-  draw_block(folder);
-  CHECK(forward(folder.model(), {}, kWindow, 0).empty());
+  DrawnGraph drawn;
+  draw_block(drawn);
+  CHECK(forward(drawn.model(), {}, kWindow, 0).empty());
 }
 
 TEST_CASE("a model refuses windows of another shape, too few numbers, and what is not finite") {
-  GraphFolder folder;
-  draw_block(folder);
-  const NativeModel model = folder.model();
+  DrawnGraph drawn;
+  draw_block(drawn);
+  const NativeModel model = drawn.model();
   std::vector<float> inputs = random_inputs(3 * kWindow);
   CHECK_THROWS_WITH_AS((void)forward(model, inputs, 5, 1, {.width = 5}),
                        "takes windows of the shape [B, 7, 5], found [B, 5]", ModelError);
@@ -237,11 +231,11 @@ TEST_CASE("a model refuses windows of another shape, too few numbers, and what i
 }
 
 TEST_CASE("a logit that is not finite is refused") {
-  GraphFolder folder;
-  draw_small(folder);
-  folder.weights[4] = 3e38F;  // of the weight
-  folder.weights[7] = 3e38F;  // the slope
-  const NativeModel model = folder.model();
+  DrawnGraph drawn;
+  draw_small(drawn);
+  drawn.weights[4] = 3e38F;  // of the weight
+  drawn.weights[7] = 3e38F;  // the slope
+  const NativeModel model = drawn.model();
   CHECK_THROWS_WITH_AS((void)forward(model, {9.0F, 1.0F}, 2, 1, {.width = 2}), "must give finite logits, found inf",
                        ModelError);
 }
@@ -292,11 +286,10 @@ TEST_CASE("a graph that is not right is refused by the place of the fault") {
       {"/output", 7, "model.json: output: must be a name of 1 to 200 characters, found 7"},
   };
   for (const Fault& fault : faults) {
-    GraphFolder folder;
-    draw_small(folder);
-    folder.document[json::json_pointer(fault.path)] = fault.value;
-    folder.write();
-    check_refused(folder, fault.message);
+    DrawnGraph drawn;
+    draw_small(drawn);
+    drawn.document[json::json_pointer(fault.path)] = fault.value;
+    drawn.check_refused(fault.message);
   }
 }
 
@@ -325,11 +318,10 @@ TEST_CASE("a block that is not right is refused by the place of the fault") {
       {"/nodes/4/epsilon", 0, "model.json: nodes[4].epsilon: must be a number from 1e-12 to 1e+12, found 0"},
   };
   for (const Fault& fault : faults) {
-    GraphFolder folder;
-    draw_block(folder);
-    folder.document[json::json_pointer(fault.path)] = fault.value;
-    folder.write();
-    check_refused(folder, fault.message);
+    DrawnGraph drawn;
+    draw_block(drawn);
+    drawn.document[json::json_pointer(fault.path)] = fault.value;
+    drawn.check_refused(fault.message);
   }
 }
 
@@ -340,53 +332,45 @@ TEST_CASE("weights that are no numbers are refused by name") {
         std::tuple{6U, -std::numeric_limits<float>::infinity(),
                    "weights.bin: bias[0]: must be a finite number, found inf"},
         std::tuple{3U, 0.0F, "weights.bin: std[1]: must be above 0, as a standard deviation is, found 0"}}) {
-    GraphFolder folder;
-    draw_small(folder);
-    folder.weights[place] = number;
-    folder.write();
-    check_refused(folder, message);
+    DrawnGraph drawn;
+    draw_small(drawn);
+    drawn.weights[place] = number;
+    drawn.check_refused(message);
   }
 }
 
-TEST_CASE("a file that is missing, cut off or too large is refused by name") {
-  GraphFolder folder;
-  draw_small(folder);
-  folder.write();
-  std::filesystem::resize_file(folder.weights_path(), 35);
-  check_refused(folder, "weights.bin: must have 36 bytes, as model.json's tensors do, found 35");
-  std::filesystem::remove(folder.weights_path());
-  check_refused(folder, "weights.bin: the file is missing");
-  std::filesystem::resize_file(folder.document_path(), (1 << 20) + 1);
-  check_refused(folder, "model.json: must be of at most 1048576 bytes, found 1048577");
-  std::filesystem::remove(folder.document_path());
-  check_refused(folder, "model.json: the file is missing");
+TEST_CASE("weights that are fewer than the tensors, or more, are refused") {
+  DrawnGraph drawn;
+  draw_small(drawn);
+  drawn.weights.pop_back();
+  drawn.check_refused("weights.bin: must have 36 bytes, as model.json's tensors do, found 32");
+  drawn.weights.resize(10);
+  drawn.check_refused("weights.bin: must have 36 bytes, as model.json's tensors do, found 40");
 }
 
 TEST_CASE("a graph that needs too much memory or time for a window is refused before it takes any") {
-  GraphFolder folder;
-  folder.document = {{"format", "sentio-graph"},
-                     {"format_version", "1.0"},
-                     {"input", {{"layout", "BTF"}, {"sequence_length", 65536}, {"width", 1}}},
-                     {"tensors", json::array()},
-                     {"nodes", json::parse(R"([
+  DrawnGraph drawn;
+  drawn.document = {{"format", "sentio-graph"},
+                    {"format_version", "1.0"},
+                    {"input", {{"layout", "BTF"}, {"sequence_length", 65536}, {"width", 1}}},
+                    {"tensors", json::array()},
+                    {"nodes", json::parse(R"([
       {"op": "normalise", "input": "x", "output": "z", "mean": "mean", "std": "std", "clip": 3.0},
       {"op": "linear", "input": "z", "output": "wide", "weight": "expand", "bias": "bias"},
       {"op": "linear", "input": "wide", "output": "wider", "weight": "mix", "bias": "bias"},
       {"op": "last_row", "input": "wide", "output": "last"},
       {"op": "linear", "input": "last", "output": "logit", "weight": "head", "bias": "head_bias"}
     ])")},
-                     {"output", "logit"}};
-  folder.random_tensor("mean", {1});
-  folder.random_tensor("std", {1}, 0.1F);
-  folder.random_tensor("expand", {1024, 1});
-  folder.random_tensor("bias", {1024});
-  folder.random_tensor("mix", {1024, 1024});
-  folder.random_tensor("head", {1, 1024});
-  folder.random_tensor("head_bias", {1});
-  folder.write();
-  check_refused(folder, "model.json: nodes: must need at most 68719476736 operations for a window, found 68786653184");
-  folder.document["nodes"].erase(2);
-  const std::string message =
-      (folder.path() / "model.json: nodes: the values of a window must take at most 67108864 floats").string();
-  CHECK_THROWS_WITH_AS((void)folder.model(), message.c_str(), InputError);
+                    {"output", "logit"}};
+  drawn.random_tensor("mean", {1});
+  drawn.random_tensor("std", {1}, 0.1F);
+  drawn.random_tensor("expand", {1024, 1});
+  drawn.random_tensor("bias", {1024});
+  drawn.random_tensor("mix", {1024, 1024});
+  drawn.random_tensor("head", {1, 1024});
+  drawn.random_tensor("head_bias", {1});
+  drawn.check_refused("model.json: nodes: must need at most 68719476736 operations for a window, found 68786653184");
+  drawn.document["nodes"].erase(2);
+  CHECK_THROWS_WITH_AS((void)drawn.model(),
+                       "drawn/model.json: nodes: the values of a window must take at most 67108864 floats", InputError);
 }
