@@ -48,15 +48,23 @@ std::optional<Refusal> Stream::refusal_of(const Bar& bar) const {
   return bar == *last_ ? Refusal::duplicate : Refusal::conflict;
 }
 
+void Stream::require_whole() const {
+  if (!whole_)
+    throw std::logic_error("the stream cannot go on after its strategy failed: restore a state, or begin anew");
+}
+
 StreamAnswer Stream::push(const Bar& bar) {
+  require_whole();
   StreamAnswer answer;
   answer.refused = refusal_of(bar);
   if (answer.refused) {
     ++counts_.of(*answer.refused);
     return answer;
   }
+  whole_ = false;
   answer.decision = strategy_->on_bar(bar);
   require_valid(answer.decision, static_cast<std::size_t>(seen_));
+  whole_ = true;
   if (last_) answer.missing = gaps_.next(last_->time_ns, bar.time_ns);
   last_ = bar;
   ++seen_;
@@ -86,13 +94,16 @@ std::string Stream::describe(Refusal kind, const Bar& bar) const {
 }
 
 std::size_t Stream::warm(BarsView bars) {
+  require_whole();
   require_valid(bars);
   const auto from = last_ ? std::ranges::upper_bound(bars.time_ns, last_->time_ns) : bars.time_ns.begin();
   const auto begin = static_cast<std::size_t>(from - bars.time_ns.begin());
   const BarsView later = bars.subview(begin, bars.size() - begin);
   if (later.empty()) return 0;
   std::vector<Decision> untold(later.size());
+  whole_ = false;
   strategy_->on_bars(later, untold);
+  whole_ = true;
   for (std::size_t i = 0; i < later.size(); ++i) {
     if (last_) static_cast<void>(gaps_.next(last_->time_ns, later.time_ns[i]));
     last_ = later[i];
@@ -102,6 +113,7 @@ std::size_t Stream::warm(BarsView bars) {
 }
 
 std::vector<std::byte> Stream::state() const {
+  require_whole();
   StateWriter writer(kState);
   writer.label(identity_);
   writer.number(seen_);
@@ -139,6 +151,7 @@ void Stream::restore(std::span<const std::byte> state) {
   counts_ = counts;
   seen_ = seen;
   last_ = seen > 0 ? std::optional(last) : std::nullopt;
+  whole_ = true;
 }
 
 }  // namespace sentio

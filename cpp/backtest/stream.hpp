@@ -61,7 +61,8 @@ class Stream {
          std::optional<double> interval_s);
 
   /// Takes the next bar, or refuses it. A bar that is taken costs no allocation of the stream's own.
-  /// @throws what the strategy throws; the bar counts as not taken then, and the stream cannot go on.
+  /// @throws what the strategy throws: whether it took the bar is not known then, and until `restore` the stream
+  ///         throws std::logic_error instead of going on.
   [[nodiscard]] StreamAnswer push(const Bar& bar);
 
   /// Counts a line in which no bar could be read.
@@ -73,10 +74,10 @@ class Stream {
 
   /// Takes those of `bars` that are later than the last one, without telling their decisions; how many. In blocks, so
   /// that long histories take little time.
-  /// @throws std::invalid_argument if a bar is not valid; nothing has changed then.
+  /// @throws std::invalid_argument if a bar is not valid; nothing has changed then. Else as `push`.
   std::size_t warm(BarsView bars);
 
-  /// All that the next answer depends on.
+  /// All that the next answer depends on. @throws std::logic_error after a strategy has failed, see `push`.
   [[nodiscard]] std::vector<std::byte> state() const;
   /// @throws InputError if the state is cut off, altered, impossible or of another identity; nothing has changed then.
   void restore(std::span<const std::byte> state);
@@ -89,6 +90,7 @@ class Stream {
 
  private:
   [[nodiscard]] std::optional<Refusal> refusal_of(const Bar& bar) const;
+  void require_whole() const;
 
   std::unique_ptr<Strategy> strategy_;
   std::string identity_;
@@ -96,6 +98,7 @@ class Stream {
   std::int64_t seen_ = 0;
   std::optional<Bar> last_;
   StreamCounts counts_;
+  bool whole_ = true;  ///< the strategy has taken the bars that are counted here and no other
 };
 
 }  // namespace sentio

@@ -161,6 +161,45 @@ TEST_CASE("a bar that came before is refused by name and changes nothing") {
   CHECK_FALSE(stream.push(at(5)).refused);
 }
 
+TEST_CASE("a stream whose strategy failed goes on from a state, and in no other way") {
+  /// Takes bars below 100 and counts them.
+  class Fragile final : public Strategy {
+   public:
+    [[nodiscard]] std::string_view name() const override { return "fragile"; }
+    [[nodiscard]] int warmup() const override { return 0; }
+    [[nodiscard]] Decision on_bar(const Bar& bar) override {
+      ++taken_;
+      if (bar.close >= 100.0) throw std::runtime_error("too much");
+      return {.exposure = taken_ % 2 == 0 ? 1.0 : 0.0, .reason = "even"};
+    }
+
+   private:
+    void save(StateWriter& to) const override { to.number(taken_); }
+    void load(StateReader& from) override { taken_ = from.number<std::int64_t>(); }
+    std::int64_t taken_ = 0;
+  };
+  Stream stream(std::make_unique<Fragile>(), "fragile", session_calendar("us_equity"), 60.0);
+  (void)stream.push(at(0));
+  const Bytes state = stream.state();
+  Bars dear;
+  dear.push_back(at(1, 100.0));
+  for (const bool warms : {false, true}) {
+    CAPTURE(warms);
+    if (warms)
+      CHECK_THROWS_WITH(stream.warm(dear.view()), "too much");
+    else
+      CHECK_THROWS_WITH((void)stream.push(dear[0]), "too much");
+    const char* const refused = "the stream cannot go on after its strategy failed: restore a state, or begin anew";
+    CHECK_THROWS_WITH_AS((void)stream.push(at(2)), refused, std::logic_error);
+    CHECK_THROWS_WITH_AS(stream.warm(dear.view()), refused, std::logic_error);
+    CHECK_THROWS_WITH_AS((void)stream.state(), refused, std::logic_error);
+    CHECK(stream.bars_seen() == 1);
+    stream.restore(state);
+    CHECK(stream.state() == state);
+  }
+  CHECK(stream.push(at(1)).decision.exposure == 1.0);
+}
+
 TEST_CASE("a stream's state is refused by another identity, cut off or altered") {
   Stream stream = stream_of("sma_cross", "one");
   for (int i = 0; i < 40; ++i) (void)stream.push(at(i));
