@@ -86,7 +86,7 @@ class GraphReader {
   explicit GraphReader(const GraphFiles& files)
       : files_(files), document_file_(files.folder / "model.json"), weights_file_(files.folder / "weights.bin") {}
 
-  Graph read() {
+  Network read() {
     const json document = parse_json(files_.document, document_file_.text());
     require_keys(document, "", {"format", "format_version", "input", "tensors", "nodes", "output"});
     if (const json& format = member(document, "", "format"); format != "sentio-graph")
@@ -402,7 +402,7 @@ class GraphReader {
 
   const GraphFiles& files_;
   Place document_file_, weights_file_;
-  Graph graph_;
+  Network graph_;
   std::map<std::string, std::size_t> value_of_;
   std::map<std::string, Tensor> tensors_;
   std::vector<std::string> tensor_names_;  ///< in their order
@@ -411,16 +411,16 @@ class GraphReader {
 
 }  // namespace
 
-Graph read_graph(const GraphFiles& files) { return GraphReader(files).read(); }
+Network read_network(const GraphFiles& files) { return GraphReader(files).read(); }
 
-double operations(const Graph& graph) {
+double operations(const Network& network) {
   double sum = 0.0;
-  for (const GraphNode& node : graph.nodes) {
-    const GraphValue &read = graph.values[node.inputs[0]], &made = graph.values[node.output];
+  for (const GraphNode& node : network.nodes) {
+    const GraphValue &read = network.values[node.inputs[0]], &made = network.values[node.output];
     const double cells = static_cast<double>(made.rows) * static_cast<double>(made.width);
     double each = 1.0;
     if (node.op == GraphOp::linear) each = static_cast<double>(read.width);
-    if (node.op == GraphOp::attention) each = 2.0 * static_cast<double>(graph.values[node.inputs[1]].rows);
+    if (node.op == GraphOp::attention) each = 2.0 * static_cast<double>(network.values[node.inputs[1]].rows);
     sum += each * cells;
   }
   return sum;

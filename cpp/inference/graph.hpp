@@ -46,7 +46,7 @@ struct GraphValue {
 
 struct GraphNode {
   GraphOp op{};
-  std::vector<std::size_t> inputs;  ///< values, by their place in Graph::values
+  std::vector<std::size_t> inputs;  ///< values, by their place in Network::values
   std::size_t output = 0;
   std::span<const float> first;   ///< mean, weight, position or scale: row-major, of `rows` alone where it is linear
   std::span<const float> second;  ///< std, bias or shift
@@ -56,7 +56,7 @@ struct GraphNode {
 };
 
 /// A network as model.json draws it: checked, every shape known. Value 0 is the input.
-struct Graph {
+struct Network {
   InputShape input;
   std::vector<GraphValue> values;
   std::vector<GraphNode> nodes;
@@ -74,9 +74,9 @@ struct GraphFiles {
 
 /// Reads and checks a graph.
 /// @throws InputError "file: key path: what is right, what was found".
-[[nodiscard]] Graph read_graph(const GraphFiles& files);
+[[nodiscard]] Network read_network(const GraphFiles& files);
 
 /// Multiplications and additions that one window needs.
-[[nodiscard]] double operations(const Graph& graph);
+[[nodiscard]] double operations(const Network& network);
 
 }  // namespace sentio

@@ -79,11 +79,11 @@ class Workspaces {
 }  // namespace
 
 struct NativeModel::Impl {
-  Impl(const Graph& graph, const std::string& where, int threads_)
-      : input(graph.input),
-        plan(graph, where),
+  Impl(const Network& network, const std::string& where, int threads_)
+      : input(network.input),
+        plan(network, where),
         tile(std::max<std::size_t>(1, kTileBytes / sizeof(float) / plan.window())),
-        operations(sentio::operations(graph)),
+        operations(sentio::operations(network)),
         threads(static_cast<std::size_t>(std::max(1, threads_))) {}
 
   void require_fit(const Windows& windows, const InputShape& shape, std::size_t count) const {
@@ -153,7 +153,8 @@ struct NativeModel::Impl {
 };
 
 NativeModel::NativeModel(const GraphFiles& files, const ModelOptions& options)
-    : impl_(std::make_unique<const Impl>(read_graph(files), (files.folder / "model.json").string(), options.threads)) {}
+    : impl_(
+          std::make_unique<const Impl>(read_network(files), (files.folder / "model.json").string(), options.threads)) {}
 
 NativeModel::~NativeModel() = default;
 

@@ -22,11 +22,11 @@ bool in_place(GraphOp op) {
 std::size_t floats(const GraphValue& value) { return value.rows * padded(value.width); }
 
 /// The node that reads each value last; the output is read after all of them.
-std::vector<std::size_t> last_readers(const Graph& graph) {
-  std::vector<std::size_t> last(graph.values.size(), 0);
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-    for (const std::size_t input : graph.nodes[i].inputs) last[input] = i;
-  last[graph.output] = graph.nodes.size();
+std::vector<std::size_t> last_readers(const Network& network) {
+  std::vector<std::size_t> last(network.values.size(), 0);
+  for (std::size_t i = 0; i < network.nodes.size(); ++i)
+    for (const std::size_t input : network.nodes[i].inputs) last[input] = i;
+  last[network.output] = network.nodes.size();
   return last;
 }
 
@@ -73,19 +73,19 @@ class Plan::Memory {
   std::vector<Place> places_;
 };
 
-Plan::Plan(const Graph& graph, const std::string& where) : input_(graph.input) {
-  place(graph);
+Plan::Plan(const Network& network, const std::string& where) : input_(network.input) {
+  place(network);
   require(workspace(1) <= GraphLimits::kWindow, GraphLimits::kWindow, "the values of a window", where);
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) pack(graph.nodes[i], steps_[i], where);
+  for (std::size_t i = 0; i < network.nodes.size(); ++i) pack(network.nodes[i], steps_[i], where);
 }
 
-void Plan::place(const Graph& graph) {
-  const std::vector<std::size_t> last = last_readers(graph);
+void Plan::place(const Network& network) {
+  const std::vector<std::size_t> last = last_readers(network);
   Memory memory;
-  std::vector<std::size_t> place_of(graph.values.size());
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const GraphNode& node = graph.nodes[i];
-    const GraphValue &read = graph.values[node.inputs[0]], &made = graph.values[node.output];
+  std::vector<std::size_t> place_of(network.values.size());
+  for (std::size_t i = 0; i < network.nodes.size(); ++i) {
+    const GraphNode& node = network.nodes[i];
+    const GraphValue &read = network.values[node.inputs[0]], &made = network.values[node.output];
     Step step{.op = node.op,
               .rows = read.rows,
               .made_rows = made.rows,
@@ -95,7 +95,7 @@ void Plan::place(const Graph& graph) {
               .heads = node.heads,
               .causal = node.causal};
     if (node.op == GraphOp::attention) {
-      step.rows = graph.values[node.inputs[1]].rows;
+      step.rows = network.values[node.inputs[1]].rows;
       scratch_ = std::max(scratch_, padded(attention_scratch(step.rows, step.width / step.heads)));
     }
     std::vector<std::size_t> inputs = node.inputs;
@@ -120,7 +120,7 @@ void Plan::place(const Graph& graph) {
     for (std::size_t& input : step.inputs) input = begins[input];
     step.output = begins[step.output];
   }
-  output_ = begins[place_of[graph.output]];
+  output_ = begins[place_of[network.output]];
   window_ = begins.back();
 }
 

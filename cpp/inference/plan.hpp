@@ -20,7 +20,7 @@ namespace sentio {
 class Plan {
  public:
   /// @throws InputError "where: nodes: ..." if the graph needs more memory than GraphLimits allow.
-  Plan(const Graph& graph, const std::string& where);
+  Plan(const Network& network, const std::string& where);
 
   /// Floats that a tile needs to work in, from a multiple of 64 bytes on.
   [[nodiscard]] std::size_t workspace(std::size_t windows) const { return windows * window_ + scratch_; }
@@ -47,7 +47,7 @@ class Plan {
   };
 
   class Memory;
-  void place(const Graph& graph);
+  void place(const Network& network);
   void pack(const GraphNode& node, Step& step, const std::string& where);
   std::size_t append(std::span<const float> numbers, std::size_t rows, float padding, const std::string& where);
   void normalise(const Kernels& kernels, const Step& step, const float* values, std::size_t distance,

@@ -5,7 +5,7 @@ Nothing is unpickled. C++ checks both files more closely when it loads the artif
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ _MAJOR = "1"
 
 Float32 = npt.NDArray[np.float32]
 Node = Mapping[str, Any]
+# Features [B, F] or [B, T, F] → logits [B, 1]: what a runtime makes of a network.
+Model = Callable[[Float32], Float32]
 
 
 @dataclass(frozen=True, kw_only=True)

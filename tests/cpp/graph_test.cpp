@@ -41,7 +41,7 @@ class DrawnGraph {
 
   [[nodiscard]] Graph read() const {
     const std::string text = document.dump();
-    return read_graph(files(text));
+    return read_network(files(text));
   }
 
   [[nodiscard]] NativeModel model(int threads = 1) const {

@@ -33,6 +33,19 @@ def wrong_includes(root: Path) -> list[str]:
     return wrong
 
 
+def types_defined_twice(root: Path) -> list[str]:
+    """Types that several headers define under one name.
+
+    All rooms share a namespace. The linker keeps one copy of a type's functions, so one room would run the other's.
+    """
+    definition = re.compile(r"^(?:class|struct|enum class) (\w+)[^;{]*\{", re.MULTILINE)
+    found: dict[str, list[str]] = {}
+    for path in sorted(root.rglob("*.hpp")):
+        for name in definition.findall(path.read_text()):
+            found.setdefault(name, []).append(str(path.relative_to(root)))
+    return [f"{name}: {', '.join(paths)}" for name, paths in sorted(found.items()) if len(paths) > 1]
+
+
 def level(module: str) -> int:
     """Arrows go to a lower level: the parts, then a trainer, then the list of trainers, then the command line."""
     names = module.split(".")[1:]
@@ -78,6 +91,10 @@ def test_no_room_includes_what_it_may_not_and_only_libtorch_knows_torch() -> Non
     assert wrong_includes(PROJECT / "cpp") == []
 
 
+def test_no_two_headers_define_a_type_of_one_name() -> None:
+    assert types_defined_twice(PROJECT / "cpp") == []
+
+
 def test_no_module_imports_one_above_it() -> None:
     assert wrong_imports(PROJECT / "python" / "sentio_trainer") == []
 
@@ -90,6 +107,8 @@ def test_wrong_arrows_are_found(tmp_path: Path) -> None:
     for name, text in {
         "cpp/bars/a.hpp": '#include "features/op.hpp"\n#include <torch/script.h>\n#include "bars/bar.hpp"\n',
         "cpp/backtest/b.cpp": '#include <vector>\n#  include "features/spec.hpp"\n#include "../bars/bar.hpp"\n',
+        "cpp/features/a.hpp": "class Graph {\n};\nstruct Node;\n",
+        "cpp/inference/a.hpp": "struct Graph final : Base {\n};\nstruct Node {\n};\n",
         "cpp/libtorch/c.cpp": '#include <ATen/Parallel.h>\n#include "backtest/report.hpp"\n',
         "python/pack/loop.py": "def f():\n    from pack.trainers import tfa\n",
         "python/pack/trainers/__init__.py": "from pack.cli import main\n",
@@ -107,6 +126,7 @@ def test_wrong_arrows_are_found(tmp_path: Path) -> None:
         "bars/a.hpp includes torch/script.h",
         "libtorch/c.cpp includes backtest/report.hpp",
     ]
+    assert types_defined_twice(tmp_path / "cpp") == ["Graph: features/a.hpp, inference/a.hpp"]
     assert wrong_imports(tmp_path / "python" / "pack") == [
         "pack.loop imports pack.trainers.tfa",
         "pack.trainers imports pack.cli",

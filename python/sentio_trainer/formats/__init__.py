@@ -8,10 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sentio_trainer.errors import ConfigError
-from sentio_trainer.network import Float32, Network
-
-# Features [B, F] or [B, T, F] → logits [B, 1].
-Model = Callable[[Float32], Float32]
+from sentio_trainer.network import Model, Network
 
 
 @dataclass(frozen=True, kw_only=True)

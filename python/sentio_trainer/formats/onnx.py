@@ -13,8 +13,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from sentio_trainer.formats import Model
-from sentio_trainer.network import INPUT, Float32, Network, Node
+from sentio_trainer.network import INPUT, Float32, Model, Network, Node
 
 OUTPUT = "logit"
 # The first opset with Gelu; ONNX Runtime reads it since 1.17.

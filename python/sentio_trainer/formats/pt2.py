@@ -5,8 +5,7 @@ import warnings
 
 import torch
 
-from sentio_trainer.formats import Model
-from sentio_trainer.network import Float32, Network
+from sentio_trainer.network import Float32, Model, Network
 from sentio_trainer.network_module import NetworkModule
 
 
