@@ -163,24 +163,24 @@ bool forward(const void* model, const float* windows, std::int64_t step, const s
   if (dimensions == 3) strides.push_back(shape.back());
   strides.push_back(1);
   const auto& loaded = *static_cast<const LoadedModule*>(model);
-  at::Tensor output;
   try {
     // from_blob takes no const pointer; forward passes do not write their input.
     const at::Tensor input = torch::from_blob(const_cast<float*>(windows), shape, strides, at::kFloat).contiguous();
-    output = run(loaded, input);
+    const at::Tensor output = run(loaded, input);
+    if (output.dim() != 2 || output.size(0) != shape.front() || output.size(1) != 1) {
+      put("must give logits of shape [" + std::to_string(shape.front()) + ", 1], found " + shape_text(output.sizes()),
+          error, error_size);
+      return false;
+    }
+    // CUDA may tell of a fault in a forward pass only here, where its results are waited for.
+    const at::Tensor flat = output.to(at::kCPU, at::kFloat).contiguous();
+    std::copy_n(flat.data_ptr<float>(), shape.front(), logits);
+    return true;
   } catch (const std::exception& fault) {
     const std::string why = reason(fault);
     put("fails on an input of shape " + shape_text(shape) + ": " + why + device_advice(loaded, why), error, error_size);
     return false;
   }
-  if (output.dim() != 2 || output.size(0) != shape.front() || output.size(1) != 1) {
-    put("must give logits of shape [" + std::to_string(shape.front()) + ", 1], found " + shape_text(output.sizes()),
-        error, error_size);
-    return false;
-  }
-  const at::Tensor flat = output.to(at::kCPU, at::kFloat).contiguous();
-  std::copy_n(flat.data_ptr<float>(), shape.front(), logits);
-  return true;
 }
 
 constexpr TorchApi kApi{

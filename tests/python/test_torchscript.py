@@ -201,6 +201,18 @@ def test_a_model_that_fails_says_why_in_one_line(folder: Path) -> None:
     assert "\n" not in str(error.value)
 
 
+def test_a_model_whose_logits_cannot_be_read_says_why_in_one_line(folder: Path) -> None:
+    class Sparse(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :1].to_sparse()
+
+    save(Sparse(), folder / "model.pt")
+    with pytest.raises(ArtifactError) as error:
+        Artifact.load(folder)
+    assert "model.pt: fails on an input of shape [2, " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def unpickling(source: str) -> list[str]:
     """Calls and imports of Python code that could run what a file holds."""
     found = []
