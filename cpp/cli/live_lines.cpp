@@ -88,7 +88,7 @@ bool LiveLines::next(Line& line) {
         searched_ = 0;
       }
       at_end_ = !refill();
-      if (at_end_ && asked_to_stop == 0 && buffer_.size() > begin_) buffer_ += '\n';
+      if (at_end_ && asked_to_stop == 0 && (buffer_.size() > begin_ || discarding_)) buffer_ += '\n';
       continue;
     }
     if (end == std::string::npos) return false;
@@ -96,6 +96,7 @@ bool LiveLines::next(Line& line) {
     if (length > 0 && buffer_[end - 1] == '\r') --length;
     line.text = std::string_view(buffer_).substr(begin_, length);
     line.too_long = discarding_ || length > kLongestLine;
+    line.ended = !at_end_;
     discarding_ = false;
     begin_ = end + 1;
     searched_ = 0;

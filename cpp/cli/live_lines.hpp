@@ -18,6 +18,7 @@ class LiveLines {
   struct Line {
     std::string_view text;  ///< without its LF or CRLF; the character behind it is a line end
     bool too_long = false;  ///< more than 1 MiB, and not kept
+    bool ended = true;      ///< false of a last line that the input ends within
   };
 
   /// Waits for the next line; false at the end. @throws std::runtime_error if standard input cannot be read.

@@ -144,6 +144,9 @@ class Session {
   void answer(const LiveLines::Line& line) {
     Bar bar{};
     if (line.too_long) return refuse_line({"line is too long", 0, "line is longer than 1 MiB"});
+    // A field that was cut off reads as another number; an object that was cut off is none.
+    if (!line.ended && !is_json(line.text))
+      return refuse_line({"line is cut off", line.text.size(), "the input ends within the line, which may be cut off"});
     if (is_header(line.text)) return;
     if (!(is_json(line.text) ? reader_.read_json(line.text, bar) : reader_.read_csv(line.text, bar)))
       return refuse_line(reader_.fault());

@@ -179,6 +179,25 @@ def test_every_line_of_noise_is_answered(project: Project, csv_lines: list[str])
     assert all(message["message"].isprintable() for message in of_type(answers, "error"))
 
 
+def test_a_line_that_the_input_ends_within_is_taken_only_where_its_end_shows(
+    project: Project, csv_lines: list[str]
+) -> None:
+    def answer(last: str) -> Any:
+        text = f"{csv_lines[0]}\n{last}"
+        done = subprocess.run(
+            [str(SENTIO_CLI), "stream", *CROSS], input=text, cwd=project.root, capture_output=True, text=True
+        )
+        return parsed(done.stdout)[2]
+
+    cut = csv_lines[1][:-1]  # a bar of another volume
+    assert answer(cut)["kind"] == "bad_line"
+    assert answer(cut)["message"] == f"stdin:2:{len(cut) + 1}: the input ends within the line, which may be cut off"
+    assert answer(json_line(csv_lines[1]))["type"] == "decision"
+    assert answer(json_line(csv_lines[1])[:-1])["kind"] == "bad_line"
+    # As long as the pieces that input is read in, so that nothing of it is left when the input ends.
+    assert answer("1" * (17 * 65536 - len(csv_lines[0]) - 1))["message"] == "stdin:2:1: line is longer than 1 MiB"
+
+
 def test_refused_lines_are_summed_up_on_standard_error(project: Project) -> None:
     done = subprocess.run(
         [str(SENTIO_CLI), "stream", *CROSS], input="1,2\n3\n", cwd=project.root, capture_output=True, text=True
