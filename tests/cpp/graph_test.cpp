@@ -39,7 +39,7 @@ class DrawnGraph {
     tensor(name, shape, numbers);
   }
 
-  [[nodiscard]] Graph read() const {
+  [[nodiscard]] Network read() const {
     const std::string text = document.dump();
     return read_network(files(text));
   }
