@@ -22,8 +22,8 @@ Series run(Window window, const Series& x, int n) {
   REQUIRE_FALSE(graph.facts(result).recursive);
   std::vector<Series> columns(static_cast<std::size_t>(graph.columns()), Series(x.size()));
   columns[kClose] = x;
-  for (std::size_t i = 0; i < network.nodes().size(); ++i) {
-    Node& node = network.nodes()[i];
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    Node& node = graph.nodes()[i];
     Wires wires{.in = {}, .out = columns[static_cast<std::size_t>(node.output)].data()};
     for (std::size_t k = 0; k < kMaxInputs; ++k) wires.in[k] = columns[static_cast<std::size_t>(node.inputs[k])].data();
     node.kernel->run(wires, node.start, static_cast<std::ptrdiff_t>(x.size()));
@@ -118,11 +118,11 @@ TEST_CASE("extremes are those of the window") {
 TEST_CASE("windows over one source share their parts") {
   Graph graph;
   const Column one = window_mean(graph, kClose, 20);
-  const std::size_t nodes = network.nodes().size();
+  const std::size_t nodes = graph.nodes().size();
   CHECK(window_mean(graph, kClose, 20) == one);
-  CHECK(network.nodes().size() == nodes);
+  CHECK(graph.nodes().size() == nodes);
   static_cast<void>(window_mean(graph, kClose, 16));  // the older part of 20 = 16 + 4
-  CHECK(network.nodes().size() == nodes);
+  CHECK(graph.nodes().size() == nodes);
   static_cast<void>(window_mean(graph, kOpen, 16));
-  CHECK(network.nodes().size() > nodes);
+  CHECK(graph.nodes().size() > nodes);
 }
