@@ -13,7 +13,6 @@ namespace {
 
 constexpr StateKind kState{"SENTIO-STREAM   ", 1, "stream state", "a stream"};
 constexpr std::int64_t kMostBars = std::int64_t{1} << 53;
-constexpr double kLongestInterval = 1e9;
 
 std::int64_t nanoseconds(double seconds) {
   if (!(seconds > 0.0 && seconds <= kLongestInterval))

@@ -18,6 +18,9 @@
 
 namespace sentio {
 
+/// Seconds from bar to bar are above 0 and at most so many: more than 30 years.
+inline constexpr double kLongestInterval = 1e9;
+
 /// Why a line or a bar is not taken. The strategy has not seen it then, and nothing has changed.
 enum class Refusal {
   bad_line,   ///< it cannot be read; the reader of lines says so
@@ -56,7 +59,7 @@ class Stream {
   ///        refused
   /// @param calendar one of session_calendars()
   /// @param interval_s the usual seconds from bar to bar, which gaps are judged by; learned from the bars if not given
-  /// @throws std::invalid_argument if the interval is not above 0 or longer than 30 years
+  /// @throws std::invalid_argument if the interval is not above 0 or longer than kLongestInterval
   Stream(std::unique_ptr<Strategy> strategy, std::string identity, const SessionCalendar& calendar,
          std::optional<double> interval_s);
 

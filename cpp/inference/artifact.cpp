@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "backtest/stream.hpp"
 #include "bars/json.hpp"
 #include "bars/number.hpp"
 #include "bars/session.hpp"
@@ -269,6 +270,7 @@ class ArtifactReader {
     if (const json synthetic = data->value("synthetic", json(false)); !synthetic.is_boolean())
       fail("data.synthetic", "must be true or false, found " + shown(synthetic));
     if (data->contains("session")) require_calendar((*data)["session"]);
+    if (data->contains("bar_interval_s")) require_interval((*data)["bar_interval_s"]);
     return {.train = read_span(*data, "train"),
             .validation = read_span(*data, "validation"),
             .test = read_span(*data, "test")};
@@ -280,6 +282,13 @@ class ArtifactReader {
     if (name.is_string() && std::ranges::find(known, name.get<std::string>()) != known.end()) return;
     fail("data.session",
          "unknown calendar " + shown(name) + did_you_mean(name.is_string() ? name.get<std::string>() : "", known));
+  }
+
+  void require_interval(const json& stated) const {
+    const double seconds = stated.is_number() ? stated.get<double>() : 0.0;
+    if (!(seconds > 0.0 && seconds <= kLongestInterval))
+      fail("data.bar_interval_s", "must be a number of seconds above 0 and at most " + format_number(kLongestInterval) +
+                                      ", found " + shown(stated));
   }
 
   std::optional<TimeSpan> read_span(const json& data, const std::string& part) {
@@ -433,8 +442,9 @@ Artifact Artifact::load(const fs::path& folder, const ModelOptions& options) {
 std::string Artifact::session() const { return metadata_.value("data", json::object()).value("session", ""); }
 
 std::optional<double> Artifact::bar_interval_s() const {
-  const json stated = metadata_.value("data", json::object()).value("bar_interval_s", json());
-  return stated.is_number() ? std::optional(stated.get<double>()) : std::nullopt;
+  const json data = metadata_.value("data", json::object());
+  const auto stated = data.find("bar_interval_s");
+  return stated != data.end() ? std::optional(stated->get<double>()) : std::nullopt;
 }
 
 bool Artifact::trained_on_synthetic() const {

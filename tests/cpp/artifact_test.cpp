@@ -118,6 +118,14 @@ TEST_CASE("metadata without a seal is refused where its schema has one, and warn
         })).starts_with("metadata.json: seal: must be \"sha256:\" and 64 hexadecimal digits, found 1"));
 }
 
+TEST_CASE("an interval of bars that is none is refused") {
+  for (const Json& interval : {Json("60"), Json(0), Json(-60), Json(2e9), Json()})
+    CHECK(complaint(with_metadata([&](Json& metadata) { metadata["data"]["bar_interval_s"] = interval; })) ==
+          "metadata.json: data.bar_interval_s: must be a number of seconds above 0 and at most 1e+09, found " +
+              interval.dump());
+  CHECK(complaint(with_metadata([](Json& metadata) { metadata["data"].erase("bar_interval_s"); })).empty());
+}
+
 TEST_CASE("a file that we read and whose hash is not stated is refused") {
   CHECK(complaint(with_metadata([](Json& metadata) {
           metadata["files"].erase("weights.bin");
