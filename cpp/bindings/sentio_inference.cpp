@@ -19,6 +19,7 @@
 #include "bindings/columns.hpp"
 #include "bindings/stream.hpp"
 #include "bindings/windows.hpp"
+#include "features/exact_arithmetic.hpp"
 #include "inference/artifact.hpp"
 #include "inference/fingerprint.hpp"
 #include "inference/sigmoid.hpp"
@@ -70,6 +71,7 @@ py::array_t<double> predict(const Artifact& artifact, const py::object& x) {
   py::array_t<double> result(features.size());
   double* const cells = result.mutable_data();
   features.each_logit([&](std::size_t begin, std::span<const float> logits) {
+    const ExactArithmetic exact;
     std::ranges::transform(logits, cells + begin, [](float logit) { return sigmoid(logit); });
   });
   return result;

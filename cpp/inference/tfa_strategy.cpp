@@ -5,8 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "features/exact_arithmetic.hpp"
 #include "inference/fingerprint.hpp"
-
 #include "inference/passes.hpp"
 #include "inference/sigmoid.hpp"
 
@@ -63,6 +63,7 @@ void TFAStrategy::decide_block(BarsView bars, std::span<Decision> out) {
         std::clamp<std::int64_t>(artifact_.warmup() - seen, 0, static_cast<std::int64_t>(count)));
     logits_.resize(count - unready);
     if (!logits_.empty()) artifact_.logits(windows_from(unready), logits_);
+    const ExactArithmetic exact;
     for (std::size_t i = 0; i < count; ++i) {
       const float logit = i < unready ? std::numeric_limits<float>::quiet_NaN() : logits_[i - unready];
       out[i] = rule_(sigmoid(logit));

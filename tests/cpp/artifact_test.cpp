@@ -2,15 +2,21 @@
 
 #include <doctest/doctest.h>
 
+#include <bit>
+#include <cfenv>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <random>
+#include <vector>
 
 #include "artifact_files.hpp"
 #include "bars/file.hpp"
 #include "bars/sha256.hpp"
 #include "broken_artifact.hpp"
 #include "inference/artifact_folder.hpp"
+#include "inference/tfa_strategy.hpp"
+#include "market.hpp"
 
 using namespace sentio;
 using test::Entries;
@@ -187,6 +193,24 @@ TEST_CASE("a document of very many values is refused") {
   Entries entries = with("probe.json", {text + "]"});
   test::fix_hashes(entries);
   CHECK(complaint(entries) == "probe.json: must hold at most 1250000 keys and values");
+}
+
+TEST_CASE("the rounding that the program asked for changes no decision") {
+  const test::Scratch folder("artifact");
+  test::write_folder(whole(false), folder.path());
+  const Bars bars = test::random_bars(300, 4);
+  const auto probabilities = [&](int direction) {
+    TFAStrategy strategy(load(folder.path()));
+    std::vector<Decision> decisions(bars.size());
+    REQUIRE(std::fesetround(direction) == 0);
+    strategy.on_bars(bars.view(), decisions);
+    std::fesetround(FE_TONEAREST);
+    std::vector<std::uint64_t> bits;
+    for (const Decision& decision : decisions) bits.push_back(std::bit_cast<std::uint64_t>(decision.probability));
+    return bits;
+  };
+  const auto expected = probabilities(FE_TONEAREST);
+  for (const int direction : {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO}) CHECK(probabilities(direction) == expected);
 }
 
 TEST_CASE("5,000 broken artifacts are refused by name, or are whole") {
