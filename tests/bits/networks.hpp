@@ -3,22 +3,20 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "../cpp/scratch.hpp"
 #include "generated.hpp"
 #include "inference/native_model.hpp"
 
 namespace sentio {
 
-/// A network of generated numbers, written as an artifact holds it.
+/// A network of generated numbers, drawn as an artifact holds it.
 class GeneratedNetwork {
  public:
   GeneratedNetwork(const InputShape& shape, std::uint64_t seed) : shape_(shape), random_(seed) {
@@ -57,9 +55,10 @@ class GeneratedNetwork {
   /// The logits of generated windows, the last node's values, all at once.
   /// @throws std::runtime_error unless each window alone gives the same bits.
   std::vector<float> logits() {
-    const test::Scratch folder("bits");
-    write(folder.path());
-    const NativeModel model(folder.path(), {});
+    const std::string graph = document();
+    const auto numbers = std::as_bytes(std::span(weights_));
+    const std::string_view weights(reinterpret_cast<const char*>(numbers.data()), numbers.size());
+    const NativeModel model({.folder = "generated", .document = graph, .weights = weights}, {});
     const std::size_t step = static_cast<std::size_t>(shape_.width),
                       size = step * static_cast<std::size_t>(shape_.sequence_length);
     std::vector<float> rows(step * (kWindows - 1) + size), logits(kWindows);
@@ -77,17 +76,13 @@ class GeneratedNetwork {
  private:
   static constexpr std::size_t kWindows = 50;
 
-  void write(const std::filesystem::path& folder) const {
-    std::filesystem::create_directories(folder);
+  [[nodiscard]] std::string document() const {
     const nlohmann::json input = {{"layout", shape_.sequence ? "BTF" : "BF"},
                                   {"sequence_length", shape_.sequence_length},
                                   {"width", shape_.width}};
     const nlohmann::json graph = {{"format", "sentio-graph"}, {"format_version", "1.0"}, {"input", input},
                                   {"tensors", tensors_},      {"nodes", nodes_},         {"output", last_}};
-    std::ofstream(folder / "model.json") << graph;
-    const auto bytes = std::as_bytes(std::span(weights_));
-    std::ofstream(folder / "weights.bin", std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return graph.dump();
   }
 
   InputShape shape_;
