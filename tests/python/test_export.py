@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -20,10 +19,11 @@ import torch
 from network_support import EVERY_KIND, FEATURES, make_model, network_of, rows
 from sentio_inference import Artifact
 from sentio_inference import ArtifactError as RefusedArtifact
-from training_support import ONE_THREAD, Project, make_project, run_sentio
+from training_support import Project, make_project, run_sentio
 
 from sentio_trainer import exports
 from sentio_trainer.artifact import sealed_json
+from sentio_trainer.cli import app, run
 from sentio_trainer.errors import ArtifactError, ConfigError, SentioError
 from sentio_trainer.export_command import Exported, export_artifact
 from sentio_trainer.files import exclusive_lock
@@ -326,41 +326,39 @@ def test_a_failure_is_one_line_and_a_code(
     code: int,
     message: str,
 ) -> None:
-    from sentio_trainer.cli import app, run
-
     monkeypatch.chdir(tmp_path)
     assert run(app, ["export", *arguments], program="sentio") == code
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"sentio: {message}\n")
 
 
-def test_a_missing_package_is_named_with_the_line_that_installs_it_before_any_work(mlp: Project) -> None:
-    code = """import sys
-from sentio_trainer.cli import app, run
-for package in ("onnx", "onnxruntime"):
-    sys.modules[package] = None  # an import of it fails
-    for arguments in (
-        ["export", "artifacts/TFA/v1", "--format", "pt2", "--format", "onnx"],
-        ["config", "check", "--config", "configs/tfa.yaml", "--set", "export.formats=[onnx]"],
-        ["train", "--config", "configs/tfa.yaml", "--out", "artifacts/TFA/v2", "--set", "export.formats=[onnx]"],
-    ):
-        print(run(app, arguments, program="sentio"))
-    del sys.modules[package]
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=mlp.root,
-        env={**os.environ, **ONE_THREAD},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr.splitlines() == [
-        f"sentio: {place}: onnx needs the package {package}: pip install 'sentio[export]'"
-        for package in ("onnx", "onnxruntime")
-        for place in ("--format", "export.formats", "export.formats")
-    ]
-    assert done.stdout.split() == ["2"] * 6
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+@pytest.mark.parametrize(
+    ("place", "arguments"),
+    [
+        ("--format", ["export", "artifacts/TFA/v1", "--format", "pt2", "--format", "onnx"]),
+        ("export.formats", ["config", "check", "--config", "configs/tfa.yaml", "--set", "export.formats=[onnx]"]),
+        (
+            "export.formats",
+            ["train", "--config", "configs/tfa.yaml", "--out", "artifacts/TFA/v2", "--set", "export.formats=[onnx]"],
+        ),
+    ],
+    ids=["export", "config check", "train"],
+)
+def test_a_missing_package_is_named_with_the_line_that_installs_it_before_any_work(
+    mlp: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    package: str,
+    place: str,
+    arguments: list[str],
+) -> None:
+    monkeypatch.chdir(mlp.root)
+    monkeypatch.setitem(sys.modules, package, None)  # an import of it fails
+    assert run(app, arguments, program="sentio") == 2
+    captured = capsys.readouterr()
+    message = f"sentio: {place}: onnx needs the package {package}: pip install 'sentio[export]'\n"
+    assert (captured.out, captured.err) == ("", message)
     assert not (mlp.root / "artifacts/TFA/v2").exists()
 
 
