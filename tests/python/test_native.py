@@ -133,5 +133,5 @@ def test_an_input_that_is_no_number_is_refused(tmp_path: Path) -> None:
     artifact = Artifact.load(write_artifact(tmp_path / "a", random_model(config), window=1))
     x = inputs(config, 4)
     x[2, 1] = np.nan
-    with pytest.raises(ValueError, match=r"model\.json: needs finite inputs, found nan in window 2"):
+    with pytest.raises(ValueError, match=r"x\[2, 1\], the feature 'f1', must be finite in float32, found nan"):
         artifact.logits(x)
