@@ -94,8 +94,14 @@ def _fresh_stream(log: LiveLog, artifact: Path | None) -> Stream:
     if name == "tfa":
         if artifact is None:
             raise ConfigError("--artifact is needed: the log was made by a model")
+        backend = strategy.get("backend")
+        if backend not in ("native", "torch"):
+            raise DataError(
+                f"{shown_path(log.path)}:{log.starts[0].line}: strategy.backend: "
+                f"must be native or torch, found {backend!r}"
+            )
         try:
-            return Artifact.load(artifact).stream()
+            return Artifact.load(artifact, backend=backend).stream()
         except InputError as error:
             raise ArtifactError(str(error)) from error
     if artifact is not None:

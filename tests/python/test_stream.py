@@ -485,6 +485,18 @@ def test_a_replay_finds_a_log_the_same_or_names_the_first_difference(
     assert "the log has no decision for this bar" in done.err
 
 
+def test_a_replay_runs_the_backend_of_the_log(
+    project: Project, csv_lines: list[str], tmp_path: Path, replay: Callable[..., Replayed]
+) -> None:
+    live = stream(csv_lines[:250], *MODEL, "--backend", "torch", cwd=project.root)
+    done = replay(write_log(tmp_path / "torch.jsonl", live), "--artifact", project.artifact)
+    assert done.code == 0, done.err
+    live[0]["strategy"]["backend"] = "tensor"
+    done = replay(write_log(tmp_path / "unknown.jsonl", live), "--artifact", project.artifact)
+    assert (done.code, done.err.count("\n")) == (3, 1)
+    assert "unknown.jsonl:1: strategy.backend: must be native or torch, found 'tensor'" in done.err
+
+
 def test_a_replay_of_a_shorter_history_says_from_where_on_it_compares(
     project: Project, csv_lines: list[str], tmp_path: Path, replay: Callable[..., Replayed]
 ) -> None:
