@@ -77,6 +77,7 @@ class Session {
     const bool found = resume();
     const json warmed = warm();
     before_ = stream_.counts();
+    if (!arguments_.state.empty()) save();  // where no state can be kept, no bar is decided
     tell({{"type", "start"},
           {"format", kFormat},
           {"program", program_version()},
@@ -255,7 +256,7 @@ void add_stream(CLI::App& app) {
       ->capture_default_str();
   verb->add_option("--warm", a.warm, "Bars file, CSV or gzip, to take first, without decisions");
   auto* const state = verb->add_option("--state", a.state, "File to go on from, if it exists, and to keep up to date");
-  verb->add_option("--save-every", a.save_every, "Write the state after each N bars, and at the end")
+  verb->add_option("--save-every", a.save_every, "Write the state at the start, after each N bars, and at the end")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000'000}))
       ->needs(state)
       ->capture_default_str();
