@@ -33,6 +33,8 @@ std::runtime_error failure() {
 }  // namespace
 
 LiveLines::LiveLines() {
+  // Else the pipe would take its number, and the stream would wait for itself.
+  if (fcntl(STDIN_FILENO, F_GETFD) < 0) throw failure();
   if (pipe(wake) != 0) throw failure();
   for (const int end : wake) fcntl(end, F_SETFD, FD_CLOEXEC);
   std::signal(SIGINT, stop_reading);

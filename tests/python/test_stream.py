@@ -217,6 +217,15 @@ def test_a_header_that_lacks_a_column_is_no_feed(project: Project) -> None:
     assert done.stderr == ("sentio_cli: stdin:1:1: the header has no column volume, found 'ts,open,high,low,close'\n")
 
 
+def test_a_closed_standard_input_ends_the_stream_at_once(project: Project) -> None:
+    script = 'exec "$0" stream "$@" <&-'
+    done = subprocess.run(
+        ["sh", "-c", script, str(SENTIO_CLI), *CROSS], cwd=project.root, capture_output=True, text=True, timeout=10
+    )
+    assert done.returncode == 1
+    assert done.stderr == "sentio_cli: stdin: cannot be read, Bad file descriptor\n"
+
+
 def test_missing_bars_are_a_gap_and_a_night_is_none(project: Project, bars: Bars, csv_lines: list[str]) -> None:
     day = int(np.argmax(np.diff(bars.ts) > 3_600_000_000_000)) + 1  # the first bar of the second session
     kept = [*csv_lines[:20], *csv_lines[23 : day + 1], *csv_lines[day + 2 : day + 5]]
