@@ -60,6 +60,8 @@ ReadyStrategy make_strategy(const StrategyArguments& arguments) {
     throw std::invalid_argument("unknown strategy '" + arguments.strategy + "'" +
                                 did_you_mean(arguments.strategy, known));
   }
+  if (arguments.run_by != ModelArguments{})
+    throw std::invalid_argument("--backend, --device and --threads go with a model, '" + row->name + "' is a rule");
   const StrategyParams params = parse_params(*row, arguments.params);
   ReadyStrategy ready;
   ready.strategy = row->make(params);

@@ -18,6 +18,8 @@ struct ModelArguments {
   std::string backend = "auto", device = "cpu";
   int threads = 1;
 
+  bool operator==(const ModelArguments&) const = default;
+
   /// @throws std::invalid_argument that names the option that is wrong
   [[nodiscard]] ModelOptions options() const;
 };

@@ -226,6 +226,15 @@ def test_a_closed_standard_input_ends_the_stream_at_once(project: Project) -> No
     assert done.stderr == "sentio_cli: stdin: cannot be read, Bad file descriptor\n"
 
 
+def test_a_rule_takes_no_options_of_models(project: Project) -> None:
+    for option in (("--backend", "torch"), ("--device", "cuda"), ("--threads", "2")):
+        code, message = refusal_of("stream", *CROSS, *option, cwd=project.root)
+        assert (code, message) == (
+            2,
+            "sentio_cli: --backend, --device and --threads go with a model, 'sma_cross' is a rule",
+        )
+
+
 def test_missing_bars_are_a_gap_and_a_night_is_none(project: Project, bars: Bars, csv_lines: list[str]) -> None:
     day = int(np.argmax(np.diff(bars.ts) > 3_600_000_000_000)) + 1  # the first bar of the second session
     kept = [*csv_lines[:20], *csv_lines[23 : day + 1], *csv_lines[day + 2 : day + 5]]
