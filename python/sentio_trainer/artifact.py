@@ -136,6 +136,21 @@ def versions_document(root: Path) -> dict[str, str | None]:
     }
 
 
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing this artifact meanwhile.
+
+    Raises:
+        SentioError: another process is writing it.
+    """
+    place = Path.cwd() / folder  # "." has no name
+    try:
+        with exclusive_lock(place.with_name(f".{place.name}.lock"), wait=False):
+            yield
+    except BlockingIOError as error:
+        raise SentioError(f"{shown_path(folder)}: another process is writing this version") from error
+
+
 def git_commit(root: Path) -> str | None:
     """The commit that is checked out at `root`, with `-dirty` if files were changed; None where that is not known."""
     try:

@@ -10,10 +10,10 @@ from pathlib import Path
 from sentio_inference import Artifact
 from sentio_inference import ArtifactError as RefusedArtifact
 
-from sentio_trainer.artifact import METADATA, sealed_json
-from sentio_trainer.errors import ArtifactError, ConfigError, SentioError
+from sentio_trainer.artifact import METADATA, sealed_json, sole_writer
+from sentio_trainer.errors import ArtifactError, ConfigError
 from sentio_trainer.exports import Agreement, check_packages, read_probe, verify
-from sentio_trainer.files import exclusive_lock, sync_entry, write_atomic
+from sentio_trainer.files import sync_entry, write_atomic
 from sentio_trainer.formats import Format, find_format
 from sentio_trainer.network import MODEL, WEIGHTS, Network, parse_network
 from sentio_trainer.paths import shown_path
@@ -47,13 +47,9 @@ def export_artifact(folder: Path, formats: Sequence[str], *, overwrite: bool) ->
     if not folder.is_dir():
         raise ArtifactError(f"{shown_path(folder)}: no such artifact folder")
     _require_files(folder)
-    place = Path.cwd() / folder  # "." has no name
-    try:
-        with exclusive_lock(place.with_name(f".{place.name}.lock"), wait=False):
-            _refuse_existing(folder, forms, overwrite=overwrite)
-            return _export(folder, forms, _load_network(folder))
-    except BlockingIOError as error:
-        raise SentioError(f"{shown_path(folder)}: another process is writing this version") from error
+    with sole_writer(folder):
+        _refuse_existing(folder, forms, overwrite=overwrite)
+        return _export(folder, forms, _load_network(folder))
 
 
 def _require_files(folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sentio_inference
 
-from sentio_trainer.artifact import METADATA, SCHEMA_VERSION, sealed_json
+from sentio_trainer.artifact import METADATA, SCHEMA_VERSION, sealed_json, sole_writer
 from sentio_trainer.errors import ArtifactError
 from sentio_trainer.files import sha256_file, write_atomic
 from sentio_trainer.paths import shown_path
@@ -24,10 +24,17 @@ def seal_folder(folder: Path) -> list[str]:
 
     Raises:
         ArtifactError: the metadata cannot be read, or the artifact cannot be loaded; then the metadata is as before.
+        SentioError: another process is writing this version.
     """
     path = folder / METADATA
     if not path.is_file():
         raise ArtifactError(f"{shown_path(path)}: no such file")
+    with sole_writer(folder):
+        return _seal(folder)
+
+
+def _seal(folder: Path) -> list[str]:
+    path = folder / METADATA
     before = path.read_bytes()
     document, was_intact = _parse(path, before)
     stated = document.get("files", {})

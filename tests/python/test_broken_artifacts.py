@@ -15,7 +15,8 @@ from training_support import Project, make_project, run_sentio
 
 from sentio_trainer.artifact import sealed_json
 from sentio_trainer.errors import ArtifactError as SealError
-from sentio_trainer.files import sha256_file
+from sentio_trainer.errors import SentioError
+from sentio_trainer.files import exclusive_lock, sha256_file
 from sentio_trainer.report import Silence
 from sentio_trainer.seal import seal_folder
 from sentio_trainer.trainers.tfa import train
@@ -111,6 +112,14 @@ def test_a_seal_says_which_files_it_accepts(copy: Path) -> None:
         f"train_log.csv: was altered, now {sha256_file(copy / 'train_log.csv')}",
     ]
     assert seal_folder(copy)[-1].endswith(": was sealed already")
+
+
+def test_a_version_that_another_process_writes_is_not_sealed(copy: Path) -> None:
+    with (
+        exclusive_lock(copy.with_name(f".{copy.name}.lock"), wait=False),
+        pytest.raises(SentioError, match="another process is writing this version"),
+    ):
+        seal_folder(copy)
 
 
 def test_what_cannot_be_loaded_is_not_sealed(copy: Path) -> None:
