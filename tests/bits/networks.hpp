@@ -100,13 +100,15 @@ inline std::vector<float> generated_logits() {
     mlp.node(activation, mlp.linear(mlp.last(), width, 40));
     width = 40;
   }
-  mlp.node("affine", mlp.linear(mlp.last(), width, 1), {{"scale", mlp.tensor({}, 1.0F)}, {"shift", mlp.tensor({})}});
+  // Numbers are drawn in the order of statements: which argument of a call is made first is the compiler's choice.
+  const nlohmann::json calibration = {{"scale", mlp.tensor({}, 1.0F)}, {"shift", mlp.tensor({})}};
+  mlp.node("affine", mlp.linear(mlp.last(), width, 1), calibration);
   std::vector<float> logits = mlp.logits();
 
   constexpr int kWidth = 24, kRows = 9;
   GeneratedNetwork transformer({.sequence = true, .sequence_length = kRows, .width = 7}, 7);
-  std::string tokens = transformer.node("add_position", transformer.linear(transformer.last(), 7, kWidth),
-                                        {{"position", transformer.tensor({kRows, kWidth})}});
+  const nlohmann::json position = {{"position", transformer.tensor({kRows, kWidth})}};
+  std::string tokens = transformer.node("add_position", transformer.linear(transformer.last(), 7, kWidth), position);
   for (const bool causal : {true, false}) {
     const std::string normed = transformer.layer_norm(tokens, kWidth),
                       query = transformer.linear(normed, kWidth, kWidth),

@@ -21,6 +21,8 @@ SPECS = [
     PROJECT / "configs" / "features" / "sentio_55_levels.json",
     PROJECT / "tests" / "bits" / "other_ops.json",  # what the 55 do not use, session ops among it
 ]
+SHOWN = [*(path.stem for path in SPECS), "evaluator", "networks"]
+"""The sums that the table has a column for; the verdict is over all."""
 BUILDS = PROJECT / "build-bits"
 HERE = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
 """This machine's processor; macOS has another name for it."""
@@ -164,21 +166,21 @@ def renewed() -> int:
 def compared(required: list[str]) -> int:
     """Prints the table; the exit code."""
     expected = hashes(GOLDEN.read_text())
-    say("machine", "compiler", "flags", "run by", *(path.stem for path in SPECS), "all hashes")
-    say(*["---"] * (5 + len(SPECS)))
+    say("machine", "compiler", "flags", "run by", *SHOWN, "all hashes")
+    say(*["---"] * (5 + len(SHOWN)))
     ran, faults, compilers = 0, [], set()
     for build in builds():
         try:
             require_tools(build)
         except Skipped as reason:
-            say(build.machine, build.cxx, build.flags, build.runs_on, *("" for _ in SPECS), f"skipped: {reason}")
+            say(build.machine, build.cxx, build.flags, build.runs_on, *("" for _ in SHOWN), f"skipped: {reason}")
             continue
         name, version = compiler_of(done([build.cxx, "--version"]))
         cells = build.machine, f"{name} {version}", build.flags, build.runs_on
         try:
             found = hashes(printed_by(build))
         except Failed as failure:
-            say(*cells, *("" for _ in SPECS), "FAILED")
+            say(*cells, *("" for _ in SHOWN), "FAILED")
             faults.append(str(failure))
             continue
         ran += 1
@@ -186,7 +188,7 @@ def compared(required: list[str]) -> int:
         verdict = differences(found, expected)
         if verdict != "same":
             faults.append(f"{' '.join(cells)}: differs from tests/golden/bits.txt")
-        say(*cells, *(found.get(path.stem, "")[:12] for path in SPECS), verdict)
+        say(*cells, *(found.get(name, "")[:12] for name in SHOWN), verdict)
     if ran < 2:
         faults.append(f"two builds are needed for a comparison, found {ran}: see cmake/bits_packages.sh")
     faults += [f"{name} must be among the compilers, and did not run" for name in required if name not in compilers]
