@@ -151,6 +151,10 @@ class Breaker {
                                                std::numeric_limits<float>::denorm_min(),
                                                0.0F};
     constexpr std::size_t kSize = sizeof(float);
+    if (text.size() <= kSize) {  // cut so short before that little is left to alter
+      text.append(kSize, '\0');
+      return;
+    }
     const std::size_t at = below(text.size() / kSize) * kSize;
     switch (below(6)) {
       case 0: text.resize(at); break;
