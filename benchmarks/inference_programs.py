@@ -11,7 +11,7 @@ from statistics import median
 
 from benchmarks.bars import PROJECT, Stored
 from benchmarks.inference_networks import Prepared
-from benchmarks.native import output_of
+from benchmarks.native import google_benchmark, output_of
 from benchmarks.tables import Cell, Table, Target
 
 TORCH = "sentio_cli inspect --backend torch"
@@ -122,22 +122,13 @@ def files_of(path: Path) -> list[Path]:
 def kernels(native: Path, *, quick: bool) -> Table:
     """The evaluator's arithmetic by Google Benchmark."""
     seconds, times = (0.002, 1) if quick else (0.02, 3)
-    found = json.loads(
-        output_of(
-            native / "sentio_bench_kernels",
-            f"--benchmark_min_time={seconds}",
-            f"--benchmark_repetitions={times}",
-            "--benchmark_format=json",
-        )
-    )
     best: dict[str, dict[str, float]] = {}
     sets: list[str] = []
-    for run in found["benchmarks"]:
-        if run["run_type"] == "iteration":
-            kind, what = run["run_name"].split("/", 1)
-            sets += [kind] if kind not in sets else []
-            each = best.setdefault(what, {})
-            each[kind] = min(run["cpu_time"], each.get(kind, run["cpu_time"]))
+    for run in google_benchmark(native / "sentio_bench_kernels", seconds=seconds, times=times):
+        kind, what = run["run_name"].split("/", 1)
+        sets += [kind] if kind not in sets else []
+        each = best.setdefault(what, {})
+        each[kind] = min(run["cpu_time"], each.get(kind, run["cpu_time"]))
     return Table(
         key="kernels",
         title="The evaluator's arithmetic, by set of kernels",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from sentio_features import FeatureBuilder, FeatureSpec
@@ -20,25 +21,29 @@ def output_of(*command: object) -> str:
     return subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def ops(native: Path, *, quick: bool) -> Table:
-    """Every op of the registry, by Google Benchmark."""
-    # Three short runs each: the shortest of them is the one that the machine disturbed least.
-    seconds, times = (0.01, 1) if quick else (0.04, 3)
+def google_benchmark(program: Path, *, seconds: float, times: int) -> list[dict[str, Any]]:
+    """What a program on Google Benchmark reports of each run of at least `seconds`, `times` for every benchmark."""
     found = json.loads(
         output_of(
-            native / "sentio_bench_ops",
+            program,
             f"--benchmark_min_time={seconds}",
             f"--benchmark_repetitions={times}",
             "--benchmark_format=json",
         )
     )
+    return [run for run in found["benchmarks"] if run["run_type"] == "iteration"]
+
+
+def ops(native: Path, *, quick: bool) -> Table:
+    """Every op of the registry, by Google Benchmark."""
+    # Three short runs each: the shortest of them is the one that the machine disturbed least.
+    seconds, times = (0.01, 1) if quick else (0.04, 3)
     best: dict[str, dict[str, float]] = {}
-    for run in found["benchmarks"]:
-        if run["run_type"] == "iteration":
-            mode, op = run["run_name"].split("/")
-            # A counter of seconds comes out in nanoseconds, as bars are counted in thousand millions.
-            per_bar = run["ns_a_bar"]
-            best.setdefault(op, {})[mode] = min(per_bar, best.get(op, {}).get(mode, per_bar))
+    for run in google_benchmark(native / "sentio_bench_ops", seconds=seconds, times=times):
+        mode, op = run["run_name"].split("/")
+        # A counter of seconds comes out in nanoseconds, as bars are counted in thousand millions.
+        per_bar = run["ns_a_bar"]
+        best.setdefault(op, {})[mode] = min(per_bar, best.get(op, {}).get(mode, per_bar))
     return Table(
         key="ops",
         title="Every op, in C++",

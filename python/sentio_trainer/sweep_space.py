@@ -1,6 +1,5 @@
 """What a sweep varies: keys whose values are drawn, as `--set 'training.lr=loguniform(1e-4,1e-2)'` names them."""
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sentio_trainer.config import Given, LoadedConfig, given_by_flag, given_on_command_line, load_config
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.suggest import hint
 from sentio_trainer.yaml_reader import parse_scalar
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ def _check(space: Space) -> None:
 
 def _dimension(given: Given, *, name: str, inner: str) -> Dimension:
     if name not in FORMS:
-        close = difflib.get_close_matches(name, FORMS, n=1, cutoff=0.7)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(FORMS)}"
-        raise ConfigError(f"{given.place}: unknown distribution '{name}'; {hint}")
+        raise ConfigError(f"{given.place}: unknown distribution '{name}'; {hint(name, FORMS, cutoff=0.7)}")
     kind: Kind = next(known for known in FORMS if known == name)
     parsed = parse_scalar(f"[{inner}]")
     values = parsed if isinstance(parsed, list) else []

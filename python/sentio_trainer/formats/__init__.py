@@ -3,12 +3,12 @@
 Each is imported when it is asked for: they take time, and packages that need not be installed.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.network import Model, Network
+from sentio_trainer.suggest import hint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,5 @@ def find_format(name: str) -> Format:
         ConfigError: there is none.
     """
     if name not in FORMATS:
-        close = difflib.get_close_matches(name, FORMATS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(FORMATS)}"
-        raise ConfigError(f"--format: unknown format '{name}'; {hint}")
+        raise ConfigError(f"--format: unknown format '{name}'; {hint(name, FORMATS)}")
     return FORMATS[name]

@@ -1,8 +1,7 @@
 """All trainers by the name that `training.trainer` gives."""
 
-import difflib
-
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.suggest import hint
 from sentio_trainer.sweep_worker import TrainTrial
 from sentio_trainer.trainer import Trainer
 from sentio_trainer.trainers import tfa
@@ -23,7 +22,5 @@ def find_trainer(name: str) -> Trainer:
         ConfigError: there is none.
     """
     if name not in TRAINERS:
-        close = difflib.get_close_matches(name, TRAINERS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(TRAINERS)}"
-        raise ConfigError(f"training.trainer: unknown trainer '{name}'; {hint}")
+        raise ConfigError(f"training.trainer: unknown trainer '{name}'; {hint(name, TRAINERS)}")
     return TRAINERS[name]
