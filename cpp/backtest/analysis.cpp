@@ -59,6 +59,7 @@ Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const
   const Measurer measure_hold(a.buy_and_hold_run, bars, sessions, a.periods_per_year.value);
   a.total = measure(measured);
   a.buy_and_hold = measure_hold(measured);
+  a.evidence.trials = context.trials;
   for (const Period& period : context.periods) {
     const auto times = bars.time_ns.subspan(period.range.begin, period.range.size());
     a.rows.push_back({period, worst_of(count_samples(times, context.spans)), measure(period.range),

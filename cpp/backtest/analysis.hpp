@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "backtest/evidence.hpp"
 #include "backtest/measures.hpp"
 #include "backtest/periods.hpp"
 #include "backtest/readiness.hpp"
@@ -18,6 +19,7 @@ struct Context {
   std::optional<DataSpans> spans;  ///< of the model; none for a strategy that is not trained
   bool synthetic = false;          ///< the bars were generated, not recorded
   std::vector<Period> periods;     ///< of the temporal performance analysis; none for a plain backtest
+  Trials trials = {};              ///< that the strategy was picked from
 };
 
 /// Everything that a report says about a run.
@@ -26,6 +28,7 @@ struct Analysis {
   SampleCounts samples;
   Measures total, buy_and_hold;
   Run buy_and_hold_run;
+  SharpeEvidence evidence;  ///< of the strategy's Sharpe ratio
   std::vector<PeriodRow> rows;
   Spread returns, sharpes, drawdowns;  ///< across `rows`
   std::optional<Readiness> readiness;  ///< where there are periods

@@ -15,7 +15,7 @@
 namespace sentio {
 
 /// The version of the JSON report: a new key raises the minor, a changed meaning the major number.
-inline constexpr const char* kReportSchema = "1.0";
+inline constexpr const char* kReportSchema = "2.0";
 
 /// What a report is about.
 struct Subject {

@@ -99,6 +99,7 @@ ordered_json to_json(const Report& report) {
       {"notes", notes_of(report)},
       {"metrics", to_json(analysis.total, report.bars)},
       {"buy_and_hold", to_json(analysis.buy_and_hold, report.bars)},
+      {"evidence", to_json(analysis.evidence)},
   };
   if (analysis.readiness) {
     ordered_json rows = ordered_json::array();

@@ -14,6 +14,7 @@
 #include "bars/bar_line.hpp"
 #include "bars/csv.hpp"
 #include "bars/error.hpp"
+#include "bars/find_bars.hpp"
 #include "bars/session.hpp"
 #include "bars/suggest.hpp"
 #include "bindings/columns.hpp"
@@ -383,6 +384,7 @@ PYBIND11_MODULE(sentio_features, module) {
   module.def(
       "synthetic_mark", [](const std::filesystem::path& path) { return as_object(sentio::synthetic_mark(path)); },
       "path"_a);
+  module.def("find_bars", &sentio::find_bars, "data_dir"_a, "symbol"_a);
   module.def("bar_column", &sentio::bar_column, "name"_a);
   module.def("epoch_units_ns", &epoch_units_ns, "epochs"_a);
 

@@ -93,6 +93,8 @@ struct Settings {
   std::string symbol;
   nlohmann::json synthetic;  ///< the mark of generated bars, or null
   std::vector<SkippedBars> skipped;
+  Trials trials;
+  std::filesystem::path out;  ///< where to write the report's folder, or empty
 };
 
 /// What the bars say of themselves; bars of another kind than sentio_features.Bars say nothing.
@@ -111,7 +113,8 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
   const std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure", "begin",
-                                          "end",    "fractional", "session", "flat_at_close"};
+                                          "end",    "fractional", "session", "flat_at_close",
+                                          "trials", "out"};
   constexpr const char* kIndex = "a whole number of at least 0";
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
@@ -131,6 +134,12 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
       run.begin = value_of<std::size_t>(name, value, kIndex);
     } else if (name == "end") {
       if (!value.is_none()) run.end = value_of<std::size_t>(name, value, kIndex);
+    } else if (name == "trials") {
+      settings.trials = {value_of<std::size_t>(name, value, "a whole number of at least 1"), "trials="};
+      if (settings.trials.count == 0) throw std::invalid_argument("trials must be at least 1, found 0");
+    } else if (name == "out") {
+      settings.out = py::str(value).cast<std::string>();
+      require_replaceable(settings.out);
     } else if (name == "session") {
       run.calendar = session_calendar(value_of<std::string>(name, value, "a text"));
     } else {
@@ -197,10 +206,18 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
                   .notes = std::move(identity.notes),
                   .warmup = identity.warmup};
   const Report report{std::move(subject), bars, settings.run, std::move(run), std::move(analysis)};
+  if (!settings.out.empty()) write_folder(report, settings.out);
   py::object document = to_python(to_json(report));
   document["series"] = series_of(report.run, bars);
   document["fills"] = fills_of(report.run);
   return document;
+}
+
+Context context_of(const Settings& settings) {
+  return {.spans = std::nullopt,
+          .synthetic = !settings.synthetic.is_null(),
+          .periods = {},
+          .trials = settings.trials};
 }
 
 py::object simulate(const py::object& bars, const py::object& probability, const py::object& decision,
@@ -223,9 +240,37 @@ py::object simulate(const py::object& bars, const py::object& probability, const
     for (std::size_t i = 0; i < p.size(); ++i) decisions[i] = rule(p[i]);
     run = run_decisions(view, std::move(decisions), settings.run);
   }
-  const Context context{.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}};
+  const Context context = context_of(settings);
   return report_of("simulate", view, std::move(run), settings, context,
                    {.strategy = {{"name", "simulate"}, {"rule", rule.to_json()}}});
+}
+
+/// Trades wanted exposures as they are given.
+py::object trade(const py::object& bars, const py::object& exposure, const py::object& costs,
+                 const py::object& probability, const std::string& strategy, const py::kwargs& kwargs) {
+  const Columns columns(bars);
+  const BarsView view = columns.view();
+  require_valid(view);
+  std::vector<Decision> decisions(view.size(), {.reason = "given"});
+  const auto fill = [&](const py::object& values, const char* name, double Decision::*member) {
+    const auto numbers = real_numbers(values, name);
+    const auto column = as_span(numbers, name);
+    if (column.size() != view.size())
+      throw std::invalid_argument(std::string(name) + " must have one value a bar, " + std::to_string(view.size()) +
+                                  ", found " + std::to_string(column.size()));
+    for (std::size_t i = 0; i < column.size(); ++i) decisions[i].*member = column[i];
+  };
+  fill(exposure, "exposure", &Decision::exposure);
+  if (!probability.is_none()) fill(probability, "probability", &Decision::probability);
+  kwargs["costs"] = costs;
+  const Settings settings = settings_of(bars, kwargs, "us_equity");
+  Run run;
+  {
+    const py::gil_scoped_release release;
+    run = run_decisions(view, std::move(decisions), settings.run);
+  }
+  const Context context = context_of(settings);
+  return report_of("trade", view, std::move(run), settings, context, {.strategy = {{"name", strategy}}});
 }
 
 /// "fast=10,slow=30" of {"fast": 10, "slow": 30}.
@@ -304,7 +349,8 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     const py::gil_scoped_release release;
     run = sentio::run(view, *runner, settings.run);
   }
-  const Context context{.spans = spans, .synthetic = !settings.synthetic.is_null(), .periods = {}};
+  Context context = context_of(settings);
+  context.spans = spans;
   return report_of("backtest", view, std::move(run), settings, context, std::move(identity));
 }
 
@@ -356,6 +402,8 @@ PYBIND11_MODULE(sentio_inference, module) {
              "session"_a = "us_equity", "interval_s"_a = py::none());
 
   module.def("simulate", &simulate, "bars"_a, "probability"_a, "decision"_a, "costs"_a = "us_equity");
+  module.def("trade", &trade, "bars"_a, "exposure"_a, "costs"_a = "us_equity", py::kw_only(),
+             "probability"_a = py::none(), "strategy"_a = "given exposures");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
              "params"_a = py::dict(), "bar_by_bar"_a = false);
 }

@@ -20,10 +20,6 @@ struct BarsArguments {
 
 void add_bars_options(CLI::App& verb, BarsArguments& arguments);
 
-/// The bars file of a symbol: SYMBOL.csv, SYMBOL_*.csv or SYMBOL-*.csv in `data_dir`, each also with .gz.
-/// @throws InputError that says what was looked for, if none fits; std::invalid_argument that lists them, if several do
-[[nodiscard]] std::filesystem::path find_bars(const std::filesystem::path& data_dir, const std::string& symbol);
-
 struct LoadedBars {
   std::filesystem::path path;
   CsvBars csv;

@@ -4,6 +4,7 @@ Shapes: n bars, F emitted features.
 """
 
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, overload
 
 import numpy as np
@@ -139,6 +140,14 @@ def synthetic_mark(path: str | PathLike[str]) -> dict[str, Any] | None:
 
     Raises:
         InputError: it is not a JSON object.
+    """
+
+def find_bars(data_dir: str | PathLike[str], symbol: str) -> Path:
+    """The bars file of a symbol: SYMBOL.csv, SYMBOL_*.csv or SYMBOL-*.csv in `data_dir`, each also with .gz.
+
+    Raises:
+        InputError: none fits.
+        ValueError: several do.
     """
 
 def bar_column(name: str) -> Literal["ts", "open", "high", "low", "close", "volume"] | None:

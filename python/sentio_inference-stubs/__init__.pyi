@@ -201,7 +201,8 @@ def rule_stream(
     """
 
 class SimulationSettings(TypedDict, total=False):
-    """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar."""
+    """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar. `trials` is
+    how many strategies this one was picked from; `out` is a folder for the files of `sentio_cli backtest --out`."""
 
     symbol: str
     capital: float
@@ -211,6 +212,8 @@ class SimulationSettings(TypedDict, total=False):
     session: str
     begin: int
     end: int | None
+    trials: int
+    out: str | PathLike[str]
 
 class Settings(SimulationSettings, total=False):
     """The same, with the cost model: a shipped name or a file."""
@@ -233,6 +236,29 @@ def simulate(
 
     Raises:
         InputError: the decision rule or the cost file is wrong.
+        ValueError: another argument is wrong.
+    """
+
+def trade(
+    bars: Bars,
+    exposure: ArrayLike,
+    costs: str | PathLike[str] = "us_equity",
+    *,
+    probability: ArrayLike | None = None,
+    strategy: str = "given exposures",
+    **settings: Unpack[SimulationSettings],
+) -> dict[str, Any]:
+    """Trades wanted exposures as they are given; returns as `backtest`.
+
+    Args:
+        bars: n bars.
+        exposure: shape [n], in [-1, 1], known at each bar's close, acted on at the next open.
+        costs: a shipped cost model or a file.
+        probability: shape [n], of a rise; NaN where not known. For the figures of the signal alone.
+        strategy: the name in the report.
+
+    Raises:
+        InputError: the cost file is wrong.
         ValueError: another argument is wrong.
     """
 
