@@ -112,9 +112,8 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
   RunOptions& run = settings.run;
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
-  const std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure", "begin",
-                                          "end",    "fractional", "session", "flat_at_close",
-                                          "trials", "out"};
+  const std::vector<std::string> known = {"symbol",     "costs",   "capital",       "max_exposure", "begin", "end",
+                                          "fractional", "session", "flat_at_close", "trials",       "out"};
   constexpr const char* kIndex = "a whole number of at least 0";
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
@@ -214,10 +213,7 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
 }
 
 Context context_of(const Settings& settings) {
-  return {.spans = std::nullopt,
-          .synthetic = !settings.synthetic.is_null(),
-          .periods = {},
-          .trials = settings.trials};
+  return {.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}, .trials = settings.trials};
 }
 
 py::object simulate(const py::object& bars, const py::object& probability, const py::object& decision,
@@ -278,9 +274,11 @@ std::string params_text(const py::dict& params) {
   std::string text;
   for (const auto& [key, value] : params) {
     const auto name = value_of<std::string>("the name of a param", key, "a text");
-    static_cast<void>(value_of<double>("param " + name, value, "a number, True or False"));
-    // lower() turns True into the true that rules read.
-    text += (text.empty() ? "" : ",") + name + "=" + py::str(value).attr("lower")().cast<std::string>();
+    if (!py::isinstance<py::str>(value))
+      static_cast<void>(value_of<double>("param " + name, value, "a number, True, False or a text"));
+    const py::str written(value);
+    const py::str read_as = py::isinstance<py::bool_>(value) ? py::str(written.attr("lower")()) : written;
+    text += (text.empty() ? "" : ",") + name + "=" + read_as.cast<std::string>();
   }
   return text;
 }

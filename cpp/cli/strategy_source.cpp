@@ -13,8 +13,10 @@ namespace {
 constexpr const char* kModelStrategy = "tfa";
 
 std::string param_text(const StrategyParam& param) {
-  std::string text = param.name + "=" + format_number(param.fallback);
-  if (param.kind != StrategyParam::Kind::flag) {
+  std::string text = param.name + "=" + value_text(param, param.fallback);
+  if (param.kind == StrategyParam::Kind::choice) {
+    text += " (" + allowed(param) + ")";
+  } else if (param.kind != StrategyParam::Kind::flag) {
     text += " (" + format_number(param.min) + ".." + format_number(param.max) + ")";
   }
   return text + " " + param.meaning;

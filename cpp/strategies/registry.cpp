@@ -19,24 +19,40 @@ std::optional<double> parse_value(const StrategyParam& param, std::string_view t
     if (text == "true") return 1.0;
     if (text == "false") return 0.0;
   }
+  if (param.kind == StrategyParam::Kind::choice) {
+    const auto choice = std::ranges::find(param.choices, text);
+    if (choice == param.choices.end()) return std::nullopt;
+    return static_cast<double>(choice - param.choices.begin());
+  }
   const auto value = parse_number(text);
   if (!value || !(*value >= param.min && *value <= param.max)) return std::nullopt;
   if (param.kind != StrategyParam::Kind::real && *value != std::floor(*value)) return std::nullopt;
   return value;
 }
 
-std::string allowed(const StrategyParam& param) {
-  if (param.kind == StrategyParam::Kind::flag) return "true or false";
-  return (param.kind == StrategyParam::Kind::whole ? "a whole number from " : "a number from ") +
-         format_number(param.min) + " to " + format_number(param.max);
-}
-
 std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 }  // namespace
 
+std::string value_text(const StrategyParam& param, double value) {
+  return param.kind == StrategyParam::Kind::choice ? param.choices[static_cast<std::size_t>(value)]
+                                                   : format_number(value);
+}
+
+std::string allowed(const StrategyParam& param) {
+  if (param.kind == StrategyParam::Kind::flag) return "true or false";
+  if (param.kind == StrategyParam::Kind::choice) {
+    std::string list;
+    for (const std::string& choice : param.choices) list += (list.empty() ? "" : " or ") + choice;
+    return list;
+  }
+  return (param.kind == StrategyParam::Kind::whole ? "a whole number from " : "a number from ") +
+         format_number(param.min) + " to " + format_number(param.max);
+}
+
 std::span<const StrategyRow> strategies() {
-  static const std::array rows{buy_and_hold(), sma_cross()};
+  static const std::array rows{buy_and_hold(),           sma_cross(),      rsi_reversion(),  bollinger_squeeze(),
+                               opening_range_breakout(), vwap_reversion(), momentum_volume()};
   return rows;
 }
 
@@ -90,7 +106,7 @@ StrategyParams parse_params(const StrategyRow& row, std::string_view text) {
 std::string label_of(const StrategyRow& row, const StrategyParams& params) {
   std::string label = row.name;
   for (std::size_t i = 0; i < params.size(); ++i) {
-    label += (i == 0 ? " (" : ", ") + row.params[i].name + "=" + format_number(params[i]);
+    label += (i == 0 ? " (" : ", ") + row.params[i].name + "=" + value_text(row.params[i], params[i]);
   }
   return params.empty() ? label : label + ")";
 }
@@ -103,6 +119,8 @@ nlohmann::ordered_json params_json(const StrategyRow& row, const StrategyParams&
       json[param.name] = params[i] != 0.0;
     } else if (param.kind == StrategyParam::Kind::whole) {
       json[param.name] = static_cast<long long>(params[i]);
+    } else if (param.kind == StrategyParam::Kind::choice) {
+      json[param.name] = value_text(param, params[i]);
     } else {
       json[param.name] = params[i];
     }

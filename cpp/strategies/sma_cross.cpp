@@ -1,51 +1,10 @@
 #include <stdexcept>
 
+#include "strategies/recent.hpp"
 #include "strategies/rules.hpp"
 
 namespace sentio {
 namespace {
-
-/// The last closes, and their means over the newest `n`: summed afresh each time, oldest first, so that no rounding of
-/// bars long gone stays in them.
-class Closes {
- public:
-  explicit Closes(std::size_t capacity) : closes_(capacity) {}
-
-  void push(double close) {
-    closes_[next_] = close;
-    next_ = (next_ + 1) % closes_.size();
-    if (seen_ < closes_.size()) ++seen_;
-  }
-
-  [[nodiscard]] bool full() const { return seen_ == closes_.size(); }
-
-  [[nodiscard]] double mean(std::size_t n) const {
-    double sum = 0.0;
-    std::size_t i = (next_ + closes_.size() - n) % closes_.size();
-    for (std::size_t count = 0; count < n; ++count) {
-      sum += closes_[i];
-      if (++i == closes_.size()) i = 0;
-    }
-    return sum / static_cast<double>(n);
-  }
-
-  void save(StateWriter& to) const {
-    to.values(std::span<const double>(closes_));
-    to.number(static_cast<std::int64_t>(next_));
-    to.number(static_cast<std::int64_t>(seen_));
-  }
-
-  void load(StateReader& from) {
-    const auto size = static_cast<std::int64_t>(closes_.size());
-    from.values(std::span<double>(closes_));
-    next_ = static_cast<std::size_t>(from.whole(0, size - 1, "place of the next close"));
-    seen_ = static_cast<std::size_t>(from.whole(0, size, "closes seen"));
-  }
-
- private:
-  std::vector<double> closes_;
-  std::size_t next_ = 0, seen_ = 0;
-};
 
 class SmaCross final : public Strategy {
  public:
@@ -58,19 +17,40 @@ class SmaCross final : public Strategy {
   [[nodiscard]] Decision on_bar(const Bar& bar) override {
     closes_.push(bar.close);
     if (!closes_.full()) return {.exposure = 0.0, .reason = "warming up"};
-    const double fast = closes_.mean(fast_), slow = closes_.mean(slow_);
+    return decision_of(mean_of(closes_.last(fast_)), mean_of(closes_.all()));
+  }
+
+  void on_bars(BarsView bars, std::span<Decision> out) override {
+    std::size_t done = 0;
+    for (; done < bars.size() && !closes_.full(); ++done) out[done] = on_bar(bars[done]);
+    const std::size_t count = bars.size() - done;
+    series_.assign(closes_.all().begin(), closes_.all().end());
+    series_.insert(series_.end(), bars.close.begin() + static_cast<std::ptrdiff_t>(done), bars.close.end());
+    // Window i ends with the block's close i, and begins one close after that of the window before.
+    slow_means_.resize(count);
+    fast_means_.resize(count);
+    rolling_means(std::span(series_).subspan(1), slow_, slow_means_);
+    rolling_means(std::span(series_).subspan(1 + slow_ - fast_), fast_, fast_means_);
+    for (std::size_t i = 0; i < count; ++i) {
+      closes_.push(bars.close[done + i]);
+      out[done + i] = decision_of(fast_means_[i], slow_means_[i]);
+    }
+  }
+
+ private:
+  [[nodiscard]] Decision decision_of(double fast, double slow) const {
     if (fast > slow) return {.exposure = 1.0, .reason = "fast above slow"};
     if (fast < slow && allow_short_) return {.exposure = -1.0, .reason = "fast below slow"};
     return {.exposure = 0.0, .reason = "fast not above slow"};
   }
 
- private:
   void save(StateWriter& to) const override { closes_.save(to); }
   void load(StateReader& from) override { closes_.load(from); }
 
   std::size_t fast_, slow_;
   bool allow_short_;
-  Closes closes_;
+  Recent closes_;
+  std::vector<double> series_, slow_means_, fast_means_;  ///< of a block, to keep their memory
 };
 
 std::unique_ptr<Strategy> make(const StrategyParams& params) {

@@ -185,7 +185,7 @@ class Stream:
 
 def rule_stream(
     strategy: str,
-    params: Mapping[str, float | bool] = ...,
+    params: Mapping[str, float | bool | str] = ...,
     *,
     session: str = "us_equity",
     interval_s: float | None = None,
@@ -267,7 +267,7 @@ def backtest(
     strategy: str,
     *,
     artifact: Artifact | None = None,
-    params: Mapping[str, float | bool] = ...,
+    params: Mapping[str, float | bool | str] = ...,
     bar_by_bar: bool = False,
     **settings: Unpack[Settings],
 ) -> dict[str, Any]:

@@ -173,12 +173,12 @@ TEST_CASE("a run without trades has null figures, not zeros") {
 TEST_CASE("the JSON report has a version, a stable order of keys, and depends on the run only") {
   const Bars& bars = session_bars();
   const auto json = to_json(report_of(bars));
-  CHECK(json["schema_version"] == "1.0");
+  CHECK(json["schema_version"] == kReportSchema);
   std::string keys;
   for (const auto& [key, value] : json.items()) keys += key + " ";
   CHECK(keys ==
         "schema_version verb sentio_version symbol strategy bars costs broker measured periods_per_year verdict notes "
-        "metrics buy_and_hold periods spread readiness fills_hash ");
+        "metrics buy_and_hold evidence periods spread readiness fills_hash ");
   CHECK(json.dump() == to_json(report_of(bars)).dump());
 }
 
