@@ -7,6 +7,8 @@ SYMBOL ?= QQQ
 DAYS ?= 5
 FUZZ_SECONDS ?= 60
 BITS_REQUIRE ?=
+# Peers of make bench alone: their licences (AGPL, GPL, Apache with the Commons Clause) are no extra's of an MIT package.
+SIMULATORS := backtesting backtrader vectorbt
 # A regular file stands for "the packages of this list are installed", so that a second run starts at once.
 INSTALLED := $(VENV)/.installed
 SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_models.py -type f -not -path '*/__pycache__/*' -not -path '*/.mypy_cache/*')
@@ -94,9 +96,9 @@ bits: $(VENV)/.tools  ## Compare the features' bits across compilers, flags and 
 bits-golden: $(VENV)/.tools  ## Write tests/golden/bits.txt anew, after a feature was meant to change
 	$(BIN)/python tests/bits/run.py --renew
 
-bench: install  ## Time features, CSV, training and inference beside others (minutes), and write benchmarks/results.md
+bench: install  ## Time features, CSV, backtests, training and inference beside others (minutes), and write benchmarks/results.md
 	sh cmake/system_packages.sh libbenchmark-dev
-	$(BIN)/python -m pip install --quiet 'sentio[bench]'
+	$(BIN)/python -m pip install --quiet 'sentio[bench]' $(SIMULATORS)
 	cmake --preset bench --log-level=WARNING
 	cmake --build --preset bench
 	$(BIN)/python -m benchmarks.run

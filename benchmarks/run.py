@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import batch, csv_reading, inference, memory, native, report, streaming, symbols, training
+from benchmarks import backtests, batch, csv_reading, inference, memory, native, report, streaming, symbols, training
 from benchmarks.bars import PROJECT, make_bars
 from benchmarks.tables import Table, Target
 
@@ -32,6 +32,9 @@ LIBRARIES = (
     "polars",
     "pyarrow",
     "duckdb",
+    "vectorbt",
+    "backtesting",
+    "backtrader",
     "wickra",
     "talipp",
     "pybind11",
@@ -107,6 +110,7 @@ def main() -> None:
             "csv": lambda: csv_reading.measure(stored, rounds=rounds),
             "symbols": lambda: (symbols.measure(stored, rounds=rounds), []),
             "native": lambda: native.measure(given.native, stored, quick=quick),
+            "backtests": lambda: backtests.measure(given.native, stored, rounds=rounds, quick=quick),
             "memory": lambda: memory.measure(stored, times=2 if quick else 10),
             "inference": lambda: inference.measure(given.native, stored, rounds=rounds, quick=quick),
             "training": lambda: training.measure(stored, rounds=rounds, quick=quick),
