@@ -18,6 +18,7 @@ from rich.console import Console
 from sentio_trainer.config import Given, LoadedConfig, given_by_flag, given_on_command_line, load_config
 from sentio_trainer.errors import SentioError
 from sentio_trainer.paths import shown_path
+from sentio_trainer.several_words import SeveralWordsCommand
 
 INTERRUPTED = 130
 
@@ -182,6 +183,65 @@ def sweep(
         report=ConsoleReport(progress=False),
     )
     print_sweep(result)
+
+
+@app.command(cls=SeveralWordsCommand)
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Option(
+            "--models",
+            metavar="LABEL:MODEL...",
+            help="A rule, or an artifact folder: b:buy_and_hold 'f:sma_cross(fast=5,slow=20)' v1:artifacts/TFA/v1",
+            show_default=False,
+        ),
+    ],
+    test_symbols: Annotated[
+        list[str], typer.Option("--test-symbols", metavar="SYMBOL...", help="Whose bars.", show_default=False)
+    ],
+    test_days: Annotated[int, typer.Option(help="Sessions measured: the last that all symbols have.")] = 90,
+    data_dir: Annotated[Path, typer.Option(help="Where SYMBOL*.csv and SYMBOL*.csv.gz lie.")] = Path("data/equities"),
+    bars: Annotated[
+        list[str] | None, typer.Option("--bars", metavar="SYMBOL=FILE...", help="Files, before those of --data-dir.")
+    ] = None,
+    costs: Annotated[str, typer.Option(help="A shipped cost model or a file.")] = "us_equity",
+    session: Annotated[
+        str | None, typer.Option(help="Calendar, us_equity or utc_day. [what the models were trained with]")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Backtests at a time.")] = 1,
+    out: Annotated[Path, typer.Option(help="Where eval_<UTC time>/ is written.")] = Path("evaluation_results"),
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    allow_in_sample: Annotated[
+        bool, typer.Option("--allow-in-sample", help="Rank also models that were trained on measured bars.")
+    ] = False,
+    no_plots: Annotated[bool, typer.Option("--no-plots", help="No picture; it needs sentio[report].")] = False,
+) -> None:
+    """Run several models over the same bars and say which is better, and whether beyond chance.
+
+    --models, --test-symbols and --bars take several words each, and may be repeated. All earlier bars warm the models
+    up. Intervals come from a bootstrap of the sessions, the same ones for all models.
+    """
+    from sentio_trainer.comparison_console import print_comparison
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.model_evaluation import evaluate_models
+
+    report = ConsoleReport(progress=True)
+    evaluated = evaluate_models(
+        models,
+        test_symbols,
+        steps=lambda total: report.steps(total, "backtests"),
+        test_days=test_days,
+        data_dir=data_dir,
+        bars=bars or (),
+        costs=costs,
+        session=session,
+        jobs=jobs,
+        out=out,
+        seed=seed,
+        allow_in_sample=allow_in_sample,
+        plots=not no_plots,
+    )
+    print_comparison(evaluated.document, folder=shown_path(evaluated.folder))
 
 
 @app.command()

@@ -28,10 +28,10 @@ class ConsoleReport:
         self._console.print(f"warning: {text}", markup=False, style="yellow")
 
     @contextmanager
-    def steps(self, total: int) -> Iterator[Callable[[], None]]:
+    def steps(self, total: int, what: str = "training") -> Iterator[Callable[[], None]]:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True, disable=not self._progress) as progress:
-            task = progress.add_task("training", total=total)
+            task = progress.add_task(what, total=total)
             yield lambda: progress.advance(task)
 
 
