@@ -340,6 +340,48 @@ def seal(folder: Annotated[Path, typer.Argument(help="Artifact folder, .../<mode
 
 
 @app.command()
+def analyze(
+    symbol: Annotated[str, typer.Argument(help="Whose last bar is looked at.")],
+    model: Annotated[str, typer.Option(help="Name of a deployed model.")] = "tfa",
+    production: Annotated[Path, typer.Option(help="Where models are deployed.")] = Path("models/production"),
+    artifact: Annotated[Path | None, typer.Option(help="Artifact folder, in place of a deployed model.")] = None,
+    bars: Annotated[Path | None, typer.Option(help="Bars file. [the symbol's in --data-dir]")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Where SYMBOL*.csv and SYMBOL*.csv.gz lie.")] = Path("data/equities"),
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="The last bar that opened then or before. [the last bar]")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(metavar="integrated_gradients|permutation", help="How contributions are found.")
+    ] = "integrated_gradients",
+    top: Annotated[int, typer.Option(help="Features shown.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the bars that permutation draws.")] = 0,
+    max_age: Annotated[
+        float | None, typer.Option(metavar="HOURS", help="Warn if the bar is older by the clock.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+) -> None:
+    """Say what a deployed model wants after the last bar, how sure that is, and which features drove it.
+
+    Probability and decision have the bits of live trading. The interval is what followed similar probabilities on
+    earlier bars that the model had not seen; where these are too few there is none. The method is stated.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for train
+    from sentio_trainer.analysis_console import print_analysis
+    from sentio_trainer.artifact import to_json
+    from sentio_trainer.named_bars import read_named_bars
+    from sentio_trainer.symbol_analysis import analyse_symbol, deployed_artifact, parse_method
+
+    parsed = parse_method(method)
+    folder = artifact if artifact is not None else deployed_artifact(production, model)
+    named = read_named_bars(symbol, files={} if bars is None else {symbol: bars}, data_dir=data_dir)
+    document = analyse_symbol(folder, named, at=at, method=parsed, top=top, seed=seed, max_age_h=max_age)
+    if as_json:
+        typer.echo(to_json(document).decode(), nl=False)
+    else:
+        print_analysis(document)
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:

@@ -196,7 +196,8 @@ def _provenance(document: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"- costs {costs['name']}: {costs['commission_per_share']:g} a share, at least "
         f"{costs['commission_minimum']:g}, {costs['commission_bps']:g} bp commission, "
-        f"{costs['half_spread_bps']:g} bp half-spread, {costs['slippage_bps']:g} bp slippage, {costs['borrow_rate']:.2%} a year to borrow"
+        f"{costs['half_spread_bps']:g} bp half-spread, {costs['slippage_bps']:g} bp slippage, "
+        f"{costs['borrow_rate']:.2%} a year to borrow"
     )
     for symbol in document["symbols"]:
         yield (
