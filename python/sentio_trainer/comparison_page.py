@@ -65,7 +65,7 @@ def _lines(document: Mapping[str, Any], plot: str | None) -> Iterator[str]:
     left_out = [model for model in document["models"] if model["not_ranked"]]
     for model in left_out:
         yield ""
-        yield f"> **IN-SAMPLE: {model['label']} is not ranked**: {model['not_ranked']}."
+        yield f"> **NOT RANKED: {model['label']}**: {model['not_ranked']}."
     if plot is not None:
         yield ""
         yield f"![Equity, differences and ranks]({plot})"

@@ -133,9 +133,12 @@ def _marked(runs: Runs, left_out: Mapping[str, str], verdict: str) -> str:
     marks = []
     if any(named.bars.synthetic is not None for named in runs.symbols):
         marks.append("SYNTHETIC bars, which say nothing about a real market")
-    seen = {row.model for row in runs.rows if not row.proves_something}
-    if left_out:
-        marks.append(f"IN-SAMPLE and not ranked: {', '.join(left_out)}")
-    elif seen:
-        marks.append(f"IN-SAMPLE and ranked nevertheless: {', '.join(sorted(seen))}")
+    suspect = [row for row in runs.rows if not row.proves_something]
+    for mark, rows in (
+        ("IN-SAMPLE", [row for row in suspect if row.seen_bars]),
+        ("UNKNOWN SAMPLE", [row for row in suspect if not row.seen_bars]),
+    ):
+        models = list(dict.fromkeys(row.model for row in rows))
+        if models:
+            marks.append(f"{mark} and {'not ranked' if left_out else 'ranked nevertheless'}: {', '.join(models)}")
     return ". ".join([*marks, verdict])

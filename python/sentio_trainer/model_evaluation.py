@@ -22,7 +22,7 @@ from sentio_trainer.comparison_plot import comparison_png, require_matplotlib
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.model_comparison import compare_runs
 from sentio_trainer.model_list import parse_models
-from sentio_trainer.model_runs import choose_calendar, open_traders, run_models
+from sentio_trainer.model_runs import check_costs, choose_calendar, open_traders, run_models
 from sentio_trainer.named_bars import DATA_DIR, parse_bars_files, read_named_bars
 
 COSTS = "us_equity"
@@ -88,6 +88,7 @@ def evaluate_models(
     files = parse_bars_files(bars)
     if unused := [symbol for symbol in files if symbol not in symbols]:
         raise ConfigError(f"--bars {unused[0]}={files[unused[0]]}: {unused[0]} is not among --test-symbols")
+    check_costs(costs)
     now = datetime.now(timezone.utc)
     folder = free_folder(out, now)
     traders = open_traders(parse_models(models))

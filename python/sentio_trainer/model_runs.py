@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sentio_features import InputError, session_days
-from sentio_inference import Artifact, backtest
+from sentio_features import Bars, InputError, session_days
+from sentio_inference import Artifact, backtest, trade
 from sentio_inference import ArtifactError as LoadError
 
 from sentio_trainer.bars import Float64, Int64
@@ -145,6 +145,22 @@ def choose_calendar(traders: Sequence[Trader], asked: str | None) -> str:
         listed = ", ".join(f"{label} {session}" for label, session in trained.items())
         raise ConfigError(f"the models were trained with different session calendars ({listed}); choose one, --session")
     return next(iter(trained.values()), CALENDAR)
+
+
+def check_costs(costs: str) -> None:
+    """Reads a cost model, before any work.
+
+    Raises:
+        ConfigError: there is no such shipped model.
+        DataError: the file is wrong.
+    """
+    two = np.ones(2)
+    try:
+        trade(Bars(np.array([0, 60_000_000_000]), two, two, two, two, two), np.zeros(2), costs)
+    except InputError as error:
+        raise DataError(str(error)) from error
+    except ValueError as error:
+        raise ConfigError(f"--costs: {error}") from error
 
 
 def common_sessions(symbols: Sequence[NamedBars], *, days: int, calendar: str) -> Int64:

@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -69,10 +70,11 @@ class PairedComparison:
 def compare_sessions(returns: Mapping[str, Float64], *, resamples: int = RESAMPLES, seed: int = 0) -> PairedComparison:
     """Standings and differences.
 
-    Circular blocks of the cube root of n sessions (Politis & Romano 1992; Künsch 1989). Intervals are quantiles of the
-    resampled figures, their distance from the figure made sqrt(n / (n - block)) times as large: blocks of L draw
-    (1 - L / n) of a mean's variance. Adjusted p values are those of the largest standardised difference among all
-    pairs in a resample (Romano & Wolf, Econometrica 73, 2005, in one step).
+    Circular blocks of L sessions, the cube root of n (Politis & Romano 1992; Künsch 1989). Intervals are quantiles of
+    the resampled figures. Their distance from the figure is made sqrt(n / (n - L)) times as large, for such blocks draw
+    (1 - L / n) of a mean's variance, and as much larger as Student's t of n / L - 1 degrees of freedom is than the
+    normal: the spread itself is found from no more than n / L blocks. Adjusted p values are those of the largest
+    standardised difference among all pairs in a resample (Romano & Wolf, Econometrica 73, 2005, in one step).
 
     Args:
         returns: each model's simple returns, shape [n], of the same sessions, n at least 2.
@@ -88,8 +90,12 @@ def compare_sessions(returns: Mapping[str, Float64], *, resamples: int = RESAMPL
         raise ValueError(f"returns must have one length of at least 2 sessions, found {sorted(lengths)}")
     n = lengths.pop()
     found = np.array([_mean_and_sharpe(returns[model]) for model in models])  # [k, 2]
-    block = max(1, round(math.pow(n, 1.0 / 3.0))) if n >= FEWEST_SESSIONS else None
-    drawn = None if block is None else _resampled(list(returns.values()), found, block, resamples=resamples, seed=seed)
+    block = round(math.pow(n, 1.0 / 3.0)) if n >= FEWEST_SESSIONS else None
+    drawn = None
+    if block is not None:
+        figures = _resampled(list(returns.values()), block, resamples=resamples, seed=seed)
+        strays = math.sqrt(n / (n - block)) * (figures - found)
+        drawn = _Drawn(strays=strays, freedom=n / block - 1.0)
     return PairedComparison(
         sessions=n,
         block=block,
@@ -106,8 +112,31 @@ def _mean_and_sharpe(series: Float64) -> tuple[float, float]:
     return mean, mean / std if np.ptp(series) > 0.0 else math.nan
 
 
-def _resampled(series: Sequence[Float64], found: Float64, block: int, *, resamples: int, seed: int) -> Float64:
-    """Mean and Sharpe ratio of each model in each resample, widened around what was found, shape [R, k, 2]."""
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    """What the resamples gave."""
+
+    strays: Float64  # mean and Sharpe ratio of each model, less those found, in each resample, shape [R, k, 2]
+    freedom: float  # degrees of freedom of their spread
+
+
+def t_of_normal(z: float, freedom: float) -> float:
+    """The quantile of Student's t beyond which lies as much as beyond z of the normal: the inverse of `normal_of_t`."""
+    scaled = z * (8.0 * freedom + 3.0) / (8.0 * freedom + 1.0)
+    return math.copysign(math.sqrt(freedom * math.expm1(scaled * scaled / freedom)), z)
+
+
+def normal_of_t(t: float, freedom: float) -> float:
+    """The normal quantile that is as unlikely as t. Wallace, Annals of Mathematical Statistics 30, 1959.
+
+    (8ν + 1) / (8ν + 3) sqrt(ν ln(1 + t² / ν)), right to 0.02 for ν of 5 and |t| up to 4.
+    """
+    scale = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
+    return math.copysign(scale * math.sqrt(freedom * math.log1p(t * t / freedom)), t)
+
+
+def _resampled(series: Sequence[Float64], block: int, *, resamples: int, seed: int) -> Float64:
+    """Mean and Sharpe ratio of each model in each resample, shape [R, k, 2]."""
     n = len(series[0])
     drawn = np.empty((resamples, len(series), 2))
     counts = resample_counts(n, block=block, resamples=resamples, seed=seed)
@@ -123,24 +152,28 @@ def _resampled(series: Sequence[Float64], found: Float64, block: int, *, resampl
             with np.errstate(invalid="ignore", divide="ignore"):
                 sharpe = np.where(varies, (mean + centre) / np.sqrt(variance), np.nan)
             drawn[begin : begin + len(weights), j] = np.stack([mean + centre, sharpe], axis=1)
-    widened: Float64 = found + math.sqrt(n / (n - block)) * (drawn - found)
-    return widened
+    return drawn
 
 
-def _interval(drawn: Float64) -> Interval | None:
-    """The middle `CONFIDENCE` of resampled figures, shape [R]."""
-    known = drawn[np.isfinite(drawn)]
-    if len(known) < (1.0 - _MOST_UNDEFINED) * len(drawn):
+def _interval(value: float, strays: Float64, freedom: float) -> Interval | None:
+    """The middle `CONFIDENCE` of resampled figures that stray from a value, shape [R]."""
+    known = strays[np.isfinite(strays)]
+    if len(known) < (1.0 - _MOST_UNDEFINED) * len(strays):
         return None
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(known, [tail, 1.0 - tail])
-    return Interval(low=float(low), high=float(high))
+    z = NormalDist().inv_cdf(1.0 - tail)
+    wider = t_of_normal(z, freedom) / z
+    return Interval(low=value + wider * float(low), high=value + wider * float(high))
 
 
-def _standings(models: Sequence[str], found: Float64, drawn: Float64 | None) -> tuple[Standing, ...]:
-    intervals: list[list[Interval | None]] = [
-        [None if drawn is None else _interval(drawn[:, j, figure]) for figure in (0, 1)] for j in range(len(models))
-    ]
+def _standings(models: Sequence[str], found: Float64, drawn: _Drawn | None) -> tuple[Standing, ...]:
+    def interval(j: int, figure: int) -> Interval | None:
+        if drawn is None:
+            return None
+        return _interval(float(found[j, figure]), drawn.strays[:, j, figure], drawn.freedom)
+
+    intervals = [(interval(j, 0), interval(j, 1)) for j in range(len(models))]
     ranked = [j for j in range(len(models)) if math.isfinite(found[j, 1])]
     ranks = dict(zip(ranked, _ranks(found[None, ranked, 1])[0], strict=True))
     among = [j for j in ranked if drawn is not None and intervals[j][1] is not None]
@@ -148,7 +181,7 @@ def _standings(models: Sequence[str], found: Float64, drawn: Float64 | None) -> 
     best: dict[int, float] = {}
     # Ranks of some models alone would not be those that stand beside them.
     if drawn is not None and among == ranked:
-        sharpes = drawn[:, ranked, 1]
+        sharpes = found[ranked, 1] + drawn.strays[:, ranked, 1]
         sharpes = sharpes[np.isfinite(sharpes).all(axis=1)]
         resampled = _ranks(sharpes)
         first = resampled == 1
@@ -176,13 +209,16 @@ def _ranks(values: Float64) -> Float64:
     return ranks
 
 
-def _pairs(models: Sequence[str], found: Float64, drawn: Float64 | None) -> tuple[Pair, ...]:
+def _pairs(models: Sequence[str], found: Float64, drawn: _Drawn | None) -> tuple[Pair, ...]:
     both = list(itertools.combinations(range(len(models)), 2))
     estimates = []
     for figure in (0, 1):
         values = [float(found[i, figure] - found[j, figure]) for i, j in both]
-        resampled = None if drawn is None else [drawn[:, i, figure] - drawn[:, j, figure] for i, j in both]
-        estimates.append(_differences(values, resampled))
+        if drawn is None:
+            estimates.append([Estimate(value=value, interval=None) for value in values])
+            continue
+        strays = [drawn.strays[:, i, figure] - drawn.strays[:, j, figure] for i, j in both]
+        estimates.append(_differences(values, strays, drawn.freedom))
     return tuple(
         Pair(
             first=models[i], second=models[j], mean_return=mean, sharpe=sharpe if math.isfinite(sharpe.value) else None
@@ -191,32 +227,32 @@ def _pairs(models: Sequence[str], found: Float64, drawn: Float64 | None) -> tupl
     )
 
 
-def _differences(values: Sequence[float], drawn: Sequence[Float64] | None) -> list[Estimate]:
-    """Each difference with its interval and both p values."""
-    if drawn is None:
-        return [Estimate(value=value, interval=None) for value in values]
-    intervals = [_interval(each) for each in drawn]
+def _differences(values: Sequence[float], strays: Sequence[Float64], freedom: float) -> list[Estimate]:
+    """Each difference with its interval and both p values.
+
+    Args:
+        values: of the pairs.
+        strays: of each resample from the value, shape [R] for each pair.
+        freedom: of their spread.
+    """
+    intervals = [_interval(value, each, freedom) for value, each in zip(values, strays, strict=True)]
     errors = [
         float(np.nanstd(each, ddof=1)) if interval else math.nan
-        for each, interval in zip(drawn, intervals, strict=True)
+        for each, interval in zip(strays, intervals, strict=True)
     ]
-    # How far each resample strays from what was found, in standard errors: what chance alone does.
-    strays = {
-        i: np.abs(each - value) / error
-        for i, (each, value, error) in enumerate(zip(drawn, values, errors, strict=True))
-        if error > 0.0
-    }
-    farthest = np.fmax.reduce(list(strays.values())) if strays else np.zeros(0)
+    # In standard errors: what chance alone does.
+    scaled = {i: np.abs(strays[i]) / error for i, error in enumerate(errors) if error > 0.0}
+    farthest = np.fmax.reduce(list(scaled.values())) if scaled else np.zeros(0)
     estimates = []
     for i, (value, interval) in enumerate(zip(values, intervals, strict=True)):
-        if i in strays:
-            distance = abs(value) / errors[i]
-            p, adjusted = _share_beyond(strays[i], distance), _share_beyond(farthest, distance)
+        if i in scaled:
+            distance = normal_of_t(abs(value) / errors[i], freedom)
+            p, adjusted = _share_beyond(scaled[i], distance), _share_beyond(farthest, distance)
         elif interval is None:
             estimates.append(Estimate(value=value, interval=None))
             continue
         else:  # a difference that no resample changes
-            p = adjusted = 1.0 if value == 0.0 else 1.0 / (len(drawn[i]) + 1)
+            p = adjusted = 1.0 if value == 0.0 else 1.0 / (len(strays[i]) + 1)
         estimates.append(Estimate(value=value, interval=interval, p=p, p_adjusted=adjusted))
     return estimates
 
