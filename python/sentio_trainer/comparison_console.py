@@ -43,7 +43,7 @@ def _symbol_table(document: Mapping[str, Any], symbol: Mapping[str, Any]) -> Tab
 
 
 def _standings_table(scope: Mapping[str, Any]) -> Table:
-    table = plain_table(f"Ranks over {scope['scope']}: by the Sharpe ratio of {scope['sessions']} sessions")
+    table = plain_table(f"Ranks over {scope['scope']}: by the Sharpe ratio over {scope['sessions']} sessions")
     table.add_column("model")
     for heading in ("rank", "best in", "Sharpe a session", "mean return, bp"):
         table.add_column(heading, justify="right")

@@ -117,7 +117,7 @@ def _verdict(comparison: PairedComparison, baseline: str) -> str:
             likeliest = min(likeliest, pair.sharpe.p_adjusted)
         if pair.sharpe.p_adjusted < LEVEL:
             (better if above else worse).append(f"{other} (p {pair.sharpe.p_adjusted:.3f})")
-    over = f"by the Sharpe ratio of {n} sessions"
+    over = f"by the Sharpe ratio over {n} sessions"
     pairs = len(comparison.pairs)
     adjusted = f"p adjusted for {pairs} pair{'s' if pairs > 1 else ''}"
     if better:

@@ -74,6 +74,8 @@ def _rule(text: str, label: str, what: str) -> RuleModel:
     found = _RULE.fullmatch(what)
     if found is None:
         raise ConfigError(f"--models {text}: must be {_FORMS}")
+    if found["name"] == "tfa":
+        raise ConfigError(f"--models {text}: a trained model is named by its folder, such as {label}:artifacts/TFA/v1")
     params = _params(text, found["params"] or "")
     try:
         sentio_inference.rule_stream(found["name"], params)

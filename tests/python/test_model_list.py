@@ -45,6 +45,7 @@ def test_rules_params_and_folders_are_told_apart(tmp_path: Path, monkeypatch: py
         (["a:sma_cross(fast=2,fast=3)"], "param fast is given twice"),
         (["a:sma_cross(quick=2)"], "unknown param 'quick' of sma_cross"),
         (["a:sma_cross(fast=0)"], "param fast of sma_cross must be a whole number from 1 to 10000, found '0.0'"),
+        (["a:tfa"], "a trained model is named by its folder, such as a:artifacts/TFA/v1"),
         (["a:buy_and_hold(n=1)"], "buy_and_hold takes no params"),
     ],
 )
