@@ -137,9 +137,10 @@ def free_folder(out: Path, now: datetime) -> Path:
     Raises:
         SentioError: it exists.
     """
-    folder = out / f"eval_{now.astimezone(timezone.utc).strftime('%Y%m%dT%H%M%SZ')}"
+    time = now.astimezone(timezone.utc)
+    folder = out / f"eval_{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
     if folder.exists():
-        raise SentioError(f"{shown_path(folder)}: exists; an evaluation of the same second wrote it, try again")
+        raise SentioError(f"{shown_path(folder)}: exists; another evaluation began in the same millisecond; try again")
     return folder
 
 

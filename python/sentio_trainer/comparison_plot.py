@@ -85,8 +85,8 @@ def _draw_equity(
         wealth = np.concatenate([[1.0], np.cumprod(1.0 + np.array(row["session_returns"]))])
         mark = f"  {row['sample']}" if row["sample"].startswith(("IN-SAMPLE", "UNKNOWN")) else ""
         axes.plot(at, wealth - 1.0, label=row["model"] + mark, linewidth=1.3, **colours[row["model"]])
-    ticks = np.unique(np.linspace(1, len(sessions), min(_TICKS, len(sessions))).round().astype(int))
-    axes.set_xticks(list(ticks), [sessions[i - 1] for i in ticks])
+    ticks = range(len(sessions), 0, -max(1, -(-len(sessions) // _TICKS)))
+    axes.set_xticks(ticks, [sessions[i - 1] for i in ticks])
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1.0))
     axes.set_title(f"{symbol}: return after costs", loc="left", fontsize="medium")

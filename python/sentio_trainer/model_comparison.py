@@ -98,10 +98,20 @@ def _scope(
         why = "one session shows no spread" if len(runs.sessions) < 2 else "fewer than two models can be ranked"
         return Scope(name=name, comparison=None, verdict=_marked(runs, left_out, f"nothing to compare: {why}"))
     comparison = compare_sessions(returns, seed=seed)
-    return Scope(name=name, comparison=comparison, verdict=_marked(runs, left_out, _verdict(comparison, baseline)))
+    return Scope(
+        name=name,
+        comparison=comparison,
+        verdict=_marked(runs, left_out, _verdict(comparison, baseline, _named(runs, baseline))),
+    )
 
 
-def _verdict(comparison: PairedComparison, baseline: str) -> str:
+def _named(runs: Runs, label: str) -> str:
+    """The label, and the rule where it does not say it."""
+    model = next(trader.model for trader in runs.traders if trader.label == label)
+    return f"{label} ({model.rule})" if isinstance(model, RuleModel) and model.rule != label else label
+
+
+def _verdict(comparison: PairedComparison, baseline: str, name: str) -> str:
     n = comparison.sessions
     if comparison.block is None:
         return f"{n} sessions are too few to tell models apart: intervals need at least {FEWEST_SESSIONS}"
@@ -121,10 +131,10 @@ def _verdict(comparison: PairedComparison, baseline: str) -> str:
     pairs = len(comparison.pairs)
     adjusted = f"p adjusted for {pairs} pair{'s' if pairs > 1 else ''}"
     if better:
-        verdict = f"better than {baseline} beyond chance: {', '.join(better)}; {over}, {adjusted}"
+        verdict = f"better than {name} beyond chance: {', '.join(better)}; {over}, {adjusted}"
     else:
         least = f", the smallest {likeliest:.3f}" if likeliest < 1.0 else ""
-        verdict = f"no model is better than {baseline} beyond chance; {over}, {adjusted}{least}"
+        verdict = f"no model is better than {name} beyond chance; {over}, {adjusted}{least}"
     return f"{verdict}; worse beyond chance: {', '.join(worse)}" if worse else verdict
 
 

@@ -129,7 +129,7 @@ def t_of_normal(z: float, freedom: float) -> float:
 def normal_of_t(t: float, freedom: float) -> float:
     """The normal quantile that is as unlikely as t. Wallace, Annals of Mathematical Statistics 30, 1959.
 
-    (8ν + 1) / (8ν + 3) sqrt(ν ln(1 + t² / ν)), right to 0.02 for ν of 5 and |t| up to 4.
+    (8ν + 1) / (8ν + 3) sqrt(ν ln(1 + t² / ν)), right to 0.022 for ν of 5 and |t| up to 6, to 0.004 for ν of 21.
     """
     scale = (8.0 * freedom + 1.0) / (8.0 * freedom + 3.0)
     return math.copysign(scale * math.sqrt(freedom * math.log1p(t * t / freedom)), t)

@@ -326,8 +326,9 @@ def _interval(subject: Subject, probability: float, past: Float64) -> tuple[dict
     if found is None:
         return None, f"none: only {count:,} earlier bars with a known outcome lie after the training and validation"
     document = {**asdict(found), "confidence": CONFIDENCE, "out_of_sample_bars": count, "horizon": label.horizon}
+    over = "the next bar" if label.horizon == 1 else f"{label.horizon} bars"
     note = (
-        f"share of rises over {label.horizon} bars among the {found.count:,} nearest of {count:,} earlier "
+        f"share of rises over {over} among the {found.count:,} nearest of {count:,} earlier "
         f"out-of-sample probabilities ({found.nearest.low:.4f} to {found.nearest.high:.4f}), Wilson {CONFIDENCE:.0%}"
     )
     if label.horizon > 1:

@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from market_bars import REAL_BARS
-from sentio_features import read_csv, session_days
+from native_support import load_native
+from sentio_features import Bars, read_csv, session_days
 from sentio_inference import Artifact, backtest
 from training_support import Project, make_project
 
 from sentio_trainer.cli import app, run
+from sentio_trainer.model_runs import common_sessions, session_returns, stretch_of
+from sentio_trainer.named_bars import NamedBars
 from sentio_trainer.report import Silence
+from sentio_trainer.schema import ModelConfig
 from sentio_trainer.trainers.tfa import train
 
 TEST_DAYS = 30
@@ -66,9 +70,7 @@ def test_the_planted_model_is_found_and_its_copy_differs_by_nothing(project: Pro
     assert (code, err) == (0, "")
     document = written(project)
     verdict = document["verdict"]
-    assert verdict.startswith(
-        "SYNTHETIC bars, which say nothing about a real market. better than baseline beyond chance"
-    )
+    assert verdict.startswith("SYNTHETIC bars, which say nothing about a real market. better than baseline (buy_and")
     assert "v1 (p 0.0" in verdict
     assert verdict in out
     (comparison,) = document["comparisons"]
@@ -156,6 +158,35 @@ def test_jobs_and_the_way_words_are_given_change_nothing(project: Project, evalu
     assert "v1: was trained on QQQ, not on SPY" in one["notes"]
 
 
+def test_a_model_that_does_not_say_what_it_was_trained_on_is_not_ranked(project: Project, evaluate: Evaluate) -> None:
+    load_native(project.root / "artifacts" / "odd" / "v1", ModelConfig(kind="mlp", hidden=4, layers=1))
+    code, out, _ = evaluate(*MODELS, "odd:artifacts/odd/v1", *ON_QQQ)
+    assert code == 0
+    assert "UNKNOWN SAMPLE and not ranked: odd. " in out
+    (odd,) = [row for row in written(project)["rows"] if row["model"] == "odd"]
+    assert (odd["sample"], odd["seen_bars"]) == ("UNKNOWN SAMPLE", 0)
+    assert "odd: no ledger of trials beside the artifact; it counts as the only model tried" in out
+
+
+def daily(days: list[int]) -> NamedBars:
+    """A bar on each of these days."""
+    ones = np.ones(len(days))
+    bars = Bars(np.array(days) * 86_400_000_000_000, ones, ones, ones, ones, ones)
+    return NamedBars(symbol=f"S{len(days)}", path=Path("s.csv"), sha256="", bars=bars)
+
+
+def test_measured_are_the_last_sessions_that_all_have_and_returns_are_over_them() -> None:
+    one, other = daily([1, 2, 3, 4, 5, 6, 7]), daily([2, 3, 5, 7, 8])
+    sessions = common_sessions([one, other], days=3, calendar="utc_day")
+    assert sessions.tolist() == [3, 5, 7]
+    stretch = stretch_of(one, sessions, calendar="utc_day")
+    assert (stretch.begin, stretch.end, stretch.uncommon) == (2, 7, 2)
+    equity = np.array([110.0, 220.0, 330.0, 660.0, 1320.0])  # of days 3 to 7
+    # 3: 100 to 110; 5: from day 4's 220 to 330; 7: from day 6's 660 to 1320.
+    np.testing.assert_allclose(session_returns(equity, stretch, capital=100.0), [0.1, 0.5, 1.0], rtol=0, atol=1e-15)
+    assert stretch_of(other, sessions, calendar="utc_day").uncommon == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -227,7 +258,7 @@ def test_recorded_daily_bars_of_two_symbols_are_compared(tmp_path: Path, monkeyp
     (path,) = tmp_path.glob("evaluation_results/eval_*/evaluation_results.json")
     document = json.loads(path.read_text())
     assert (document["sessions"][0], document["sessions"][-1]) == ("2020-04-03", "2021-03-31")
-    assert document["verdict"].startswith("no model is better than baseline beyond chance")
+    assert document["verdict"].startswith("no model is better than baseline (buy_and_hold) beyond chance; ")
     held = document["rows"][0]
     assert (held["model"], held["symbol"], held["sample"]) == ("baseline", "SPY", "untrained")
     assert round(held["metrics"]["total_return"], 4) == 0.5790
