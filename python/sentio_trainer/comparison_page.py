@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from sentio_trainer.model_comparison import LEVEL
+
 DASH = "–"
 HEADINGS = ("model", "sample", "return", "Sharpe", "drawdown", "trades", "costs", "DSR")
 
@@ -154,7 +156,7 @@ def _entry(scope: Mapping[str, Any], first: str, second: str) -> str:
                 return DASH
             sign = 1.0 if pair["first"] == first else -1.0
             adjusted = pair["sharpe"]["p_adjusted"]
-            return f"{sign * pair['sharpe']['value']:+.3f}" + ("*" if adjusted is not None and adjusted < 0.05 else "")
+            return f"{sign * pair['sharpe']['value']:+.3f}" + ("*" if adjusted is not None and adjusted < LEVEL else "")
     return ""
 
 

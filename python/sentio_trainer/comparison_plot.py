@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.model_comparison import LEVEL
 from sentio_trainer.plot import EXTRA
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _draw_differences(axes: "Axes", scope: str, pairs: Sequence[Mapping[str, Any
     axes.axvline(0.0, color="black", linewidth=0.8)
     for i, pair in enumerate(pairs):
         sharpe = pair["sharpe"]
-        beyond = sharpe["p_adjusted"] is not None and sharpe["p_adjusted"] < 0.05
+        beyond = sharpe["p_adjusted"] is not None and sharpe["p_adjusted"] < LEVEL
         colour = _BEYOND_CHANCE if beyond else _WITHIN
         if sharpe["interval"] is not None:
             axes.plot([sharpe["interval"]["low"], sharpe["interval"]["high"]], [i, i], color=colour, linewidth=2.0)

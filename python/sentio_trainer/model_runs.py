@@ -227,6 +227,7 @@ def run_models(
 
     Raises:
         DataError: the common sessions are fewer, or the cost file is wrong.
+        ArtifactError: a model fails.
         SentioError: a backtest fails.
     """
     sessions = common_sessions(symbols, days=days, calendar=calendar)
@@ -237,7 +238,9 @@ def run_models(
         place = f"{trader.label} on {named.symbol}"
         try:
             report = trader.run(named, begin=stretch.begin, end=stretch.end, session=calendar, costs=costs)
-        except InputError as error:  # an artifact's too
+        except LoadError as error:
+            raise ArtifactError(f"{place}: {error}") from error
+        except InputError as error:
             raise DataError(f"{place}: {error}") from error
         except ValueError as error:
             raise SentioError(f"{place}: {error}") from error

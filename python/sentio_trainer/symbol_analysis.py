@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import ValidationError
 from sentio_features import Bars, FeatureBuilder, FeatureSpec, InputError
 from sentio_inference import Artifact, backtest
 from sentio_inference import ArtifactError as LoadError
@@ -315,7 +316,10 @@ def _interval(subject: Subject, probability: float, past: Float64) -> tuple[dict
         return None, "none: the model does not say what it was trained on"
     if "label" not in subject.artifact.metadata:
         return None, "none: the model does not say what it forecasts"
-    label = LabelConfig.model_validate(subject.artifact.metadata["label"])
+    try:
+        label = LabelConfig.model_validate(subject.artifact.metadata["label"])
+    except ValidationError as error:
+        raise ArtifactError(f"{shown_path(subject.artifact.folder / METADATA)}: label: {error}") from error
     bars = subject.bars
     # Nights and holes count as they do in trading: no outcome is left out for them.
     widest = 1 + int((bars.ts[-1] - bars.ts[0]) / (bars.interval_s * 1e9))
@@ -393,7 +397,6 @@ def _warnings(subject: Subject, missing_bars: int, max_age_h: float | None) -> l
 
 def _model_document(folder: Path, artifact: Artifact) -> dict[str, Any]:
     metadata, data = artifact.metadata, artifact.metadata.get("data", {})
-    deployment = folder.parent / _DEPLOYMENT
     return {
         "folder": shown_path(folder),
         "model_id": metadata.get("model_id"),
@@ -401,5 +404,15 @@ def _model_document(folder: Path, artifact: Artifact) -> dict[str, Any]:
         "metadata_hash": sha256_file(folder / METADATA),
         "backend": artifact.backend,
         "trained_on": {key: data.get(key) for key in ("symbols", "bar_interval_s", "train", "validation")},
-        "deployment": json.loads(deployment.read_text()) if deployment.is_file() else None,
+        "deployment": _deployment(folder.parent / _DEPLOYMENT),
     }
+
+
+def _deployment(path: Path) -> Any:
+    """What is said of the deployment; None beside a model that is not deployed."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ArtifactError(f"{shown_path(path)}: is not valid JSON: {error}") from error

@@ -177,6 +177,10 @@ def test_the_deployed_model_is_looked_at_and_its_deployment_told(project: Projec
     assert document["model"]["deployment"] == {"id": "r1"}
     assert document["schema_version"] == "1.0"
     assert str(project.root) not in out
+    (release / "deployment.json").write_text("{")
+    code, out, err = analyze("QQQ", "--bars", "bars.csv")
+    assert (code, out) == (4, "")
+    assert "models/production/deployment.json: is not valid JSON" in err
     code, out, err = analyze("QQQ", "--bars", "bars.csv", "--model", "tfb")
     assert (code, out) == (4, "")
     assert "models/production/tfb: no deployed model 'tfb'; did you mean 'tfa'?" in err
