@@ -145,6 +145,56 @@ def validate(
 
 
 @app.command()
+def walkforward(
+    config: ConfigOption,
+    set_: SetOption = None,
+    train: Annotated[str, typer.Option(help="History of a training: 120d, sessions, or 50000b, bars.")] = "120d",
+    test: Annotated[str, typer.Option(help="What its model trades behind that, before the next one.")] = "20d",
+    step: Annotated[
+        str | None, typer.Option(help="From one window to the next, at most --test. [--test]", show_default=False)
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(help="The last so many windows, each whole. [all]", show_default=False)
+    ] = None,
+    anchored: Annotated[
+        bool, typer.Option("--anchored", help="Learn from the first bar on, instead of from the last --train alone.")
+    ] = False,
+    costs: Annotated[
+        str | None, typer.Option(help="Cost model, by name or as a JSON file. [evaluation.costs]", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. [<runs>/<model id>/walkforward-<UTC time>]")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on in --out; finished windows are kept.")] = False,
+) -> None:
+    """Walk forward: train, freeze the artifact, test it on the bars behind, roll; then trade all tests as one run.
+
+    Each model trades bars that neither it nor its thresholds have seen: its labels end data.split.embargo bars before
+    its test. data.split shares the history of a training out to learn from and to choose by; it has no test part here,
+    as all bars behind the first training are tested on. Every window is a trial of one study in <model id>/trials.csv,
+    and all of them one configuration. Written are the sealed artifact of each window, the report of the stitched run of
+    each symbol (reports/<SYMBOL>, as of sentio_cli backtest --out), and walkforward.json.
+    """
+    given = [] if costs is None else [given_by_flag("evaluation.costs", costs, flag="--costs")]
+    loaded = _load(config, set_, given)
+    from sentio_trainer.walk_windows import make_cut
+
+    cut = make_cut(train=train, test=test, step=step, windows=windows, anchored=anchored)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for train
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.trainers import find_trainer
+    from sentio_trainer.walk_console import print_walk_forward
+    from sentio_trainer.walk_document import write_walk_forward
+    from sentio_trainer.walk_forward import walk_forward
+
+    find_trainer(loaded.config.training.trainer)
+    report = ConsoleReport(progress=loaded.config.tracking.progress)
+    result = walk_forward(loaded, cut, report, folder=out, resume=resume)
+    write_walk_forward(loaded, result)
+    print_walk_forward(result, standard_errors=loaded.config.evaluation.standard_errors)
+
+
+@app.command()
 def sweep(
     config: ConfigOption,
     set_: Annotated[

@@ -173,20 +173,22 @@ class Case:
     fold_ic: Estimate  # mean over the folds
     resampled_ic: Estimate | None  # the same mean, with what resampled bars make of it; None where undefined
     rivals: dict[str, float]  # mean IC over the folds of forecasts that need no network, by name
-    learned: str  # which of the rivals was learned: one that is as good takes away the need of a network, not the edge
+    learned: str | None  # the learned one of the rivals: if it is as good, no network is needed, but there is an edge
     returns: tuple[float | None, ...]  # after costs, of the paths
     standard_errors: float  # that an edge of a single configuration needs
     looks: int  # configurations that were scored on these bars, this one included
+    what: str = "split"  # how a reader knows a training
+    over: str = "fold"  # and what it is tested on
 
 
 def judge(case: Case) -> tuple[bool, str]:
     """Whether there is an edge before costs, and why."""
     above = sum(ic > 0.0 for ic in case.split_ics)
     mean, interval = case.fold_ic.value, case.fold_ic.interval
-    splits = f"IC above 0 in {above} of {len(case.split_ics)} splits, mean {mean:+.4f}"
+    splits = f"IC above 0 in {above} of {len(case.split_ics)} {case.what}s, mean {mean:+.4f}"
     if interval is None:
-        return False, f"no edge: {splits}; one fold is too few to tell it from none"
-    splits += f" ({_between(interval)} over the folds)"
+        return False, f"no edge: {splits}; one {case.over} is too few to tell it from none"
+    splits += f" ({_between(interval)} over the {case.over}s)"
     if interval.low <= 0.0:
         return False, f"no edge: {splits} is not surely above 0"
     needed = needed_standard_errors(case.standard_errors, looks=case.looks)
@@ -210,8 +212,9 @@ def judge(case: Case) -> tuple[bool, str]:
     if mean <= of_rival:
         return False, f"no edge of its own: {splits}; {rival} has {of_rival:+.4f}"
     verdict = f"edge before costs: {splits}"
-    learned = case.rivals[case.learned]
-    verdict += f", {'above' if mean > learned else 'no more than'} {case.learned}'s {learned:+.4f}"
+    if case.learned is not None:
+        learned = case.rivals[case.learned]
+        verdict += f", {'above' if mean > learned else 'no more than'} {case.learned}'s {learned:+.4f}"
     return True, verdict + _after_costs(case.returns)
 
 

@@ -30,7 +30,7 @@ from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.learning import Learned, learn
 from sentio_trainer.metrics import correlation
 from sentio_trainer.recording import recorded
-from sentio_trainer.report import Report, Silence
+from sentio_trainer.report import Report, WarningsOnly
 from sentio_trainer.rows import RowSet
 from sentio_trainer.samples import Samples, load_samples, row_span
 from sentio_trainer.scores import Estimate
@@ -153,7 +153,7 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
                     train=split.train,
                     validation=split.validation,
                     group=Group(device=device),
-                    report=_WarningsOnly(report),
+                    report=WarningsOnly(report),
                 )
                 tried.best = learned.fit.best
             result, said = _test(loaded, samples, plan, number, learned, venue=venue, device=device, began=split_began)
@@ -163,13 +163,6 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
             advance()
     looks = ledger.count(trials, data_hash=data_hash, validated=True)
     return _together(loaded, samples, plan, results, logits, device=device, study=study, looks=looks, began=began)
-
-
-class _WarningsOnly(Silence):
-    """Of the many trainings only what should not be missed."""
-
-    def __init__(self, report: Report) -> None:
-        self.warn = report.warn  # type: ignore[method-assign]
 
 
 def _test(

@@ -68,7 +68,7 @@ def plan_splits(samples: Samples, config: Config) -> Plan:
     share = config.data.split.validation / (config.data.split.train + config.data.split.validation)
 
     def rows(numbers: Int64) -> RowSet:
-        return RowSet(ranges=_stretches(data, usable_rows, order[numbers]), usable=usable)
+        return RowSet(ranges=stretches(data, usable_rows, order[numbers]), usable=usable)
 
     edges = fold_edges(len(order), scheme.folds)
     splits, blocks = [], []
@@ -144,7 +144,7 @@ def _splits(spans: LabelSpans, config: CrossValidationConfig) -> Iterator[TrainT
         raise ConfigError(f"evaluation.cross_validation: {error}") from error
 
 
-def _stretches(data: DataSet, usable_rows: Int64, chosen: Int64) -> tuple[slice, ...]:
+def stretches(data: DataSet, usable_rows: Int64, chosen: Int64) -> tuple[slice, ...]:
     """The ranges that hold the chosen ones of the usable rows, and no other usable row."""
     is_chosen = np.zeros(len(data), dtype=np.bool_)
     is_chosen[chosen] = True

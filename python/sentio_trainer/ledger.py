@@ -20,6 +20,10 @@ from sentio_trainer.watch import Epoch
 LEDGER = "trials.csv"
 # How the studies of cross-validations are called: `validate-<UTC time>`, a trial for each split.
 VALIDATION = "validate-"
+# How those of walk-forwards are: `walkforward-<UTC time>`, a trial for each window.
+WALK_FORWARD = "walkforward-"
+# Where such a trial says, among what is changed, how its history was cut.
+WALKED_BY = "walkforward"
 STATUSES = ("finished", "pruned", "interrupted", "failed")
 
 # Keys that say how a model is computed or looked at and where it goes: changing them makes no other model.
@@ -166,7 +170,8 @@ def count(path: Path, *, data_hash: str | None = None, tested: bool = False, val
     Args:
         path: the ledger.
         data_hash: counts those on these data alone.
-        tested: counts those alone whose test period was looked at: not trials of a study, nor what was interrupted.
+        tested: counts those alone whose test period was looked at: not what was interrupted, nor trials of a study but
+            for walk-forwards, which test on all bars.
         validated: counts those alone that were cross-validated.
     """
     return len(
@@ -175,8 +180,27 @@ def count(path: Path, *, data_hash: str | None = None, tested: bool = False, val
             for trial in read(path)
             if trial.epoch is not None
             and data_hash in (None, trial.data_hash)
-            and not (tested and (trial.study or trial.status != "finished"))
+            and not (tested and (not _is_tested(trial) or trial.status != "finished"))
             and not (validated and not (trial.study or "").startswith(VALIDATION))
+        }
+    )
+
+
+def _is_tested(trial: Trial) -> bool:
+    return trial.study is None or trial.study.startswith(WALK_FORWARD)
+
+
+def count_walked(path: Path, *, data_hash: str) -> int:
+    """How many walk-forwards over these data somebody could have picked from.
+
+    The windows of one are one: they are the same configuration. Another configuration, seed included, is another, and
+    so is the same one over a history that is cut in another way.
+    """
+    return len(
+        {
+            (trial.config_hash, trial.changed.get(WALKED_BY))
+            for trial in read(path)
+            if (trial.study or "").startswith(WALK_FORWARD) and trial.epoch is not None and trial.data_hash == data_hash
         }
     )
 

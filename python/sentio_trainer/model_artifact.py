@@ -1,7 +1,8 @@
 """The files of an artifact: the scripted model, the spec, the probe, and what metadata says of the training."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from sentio_trainer.thresholds import Choice
 _PROBE_NUMBERS = 1 << 20
 # Rows of a part that the probe's are chosen from: the numbers of all rows of a long part would fill the memory.
 _PROBED_ROWS = 100_000
+# The verdict of a model whose test is not among its own rows.
+NOT_TESTED = "not tested on these bars"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +39,10 @@ class Outcome:
     split: Split
     learned: Learned
     choice: Choice
-    evaluation: Evaluation
+    evaluation: Evaluation | None  # None: it is tested elsewhere, and `split.test` holds no rows
     device: torch.device
     duration_s: float
+    origin: Mapping[str, Any] = field(default_factory=dict)  # further sections of the metadata
 
 
 def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) -> None:
@@ -63,7 +67,7 @@ def save_artifact(slot: ArtifactSlot, loaded: LoadedConfig, outcome: Outcome) ->
 
 def _metadata(loaded: LoadedConfig, outcome: Outcome) -> dict[str, Any]:
     config, samples, model, best = loaded.config, outcome.samples, outcome.learned.model, outcome.learned.fit.best
-    data, split = samples.data, outcome.split
+    data, split, evaluation = samples.data, outcome.split, outcome.evaluation
     spec = data.spec
     validation = {
         "validation_loss": best.loss,
@@ -102,7 +106,7 @@ def _metadata(loaded: LoadedConfig, outcome: Outcome) -> dict[str, Any]:
             "rows": len(data),
             "train": row_span(samples, split.train),
             "validation": row_span(samples, split.validation),
-            "test": row_span(samples, split.test),
+            "test": row_span(samples, split.test) if split.test.count() else None,
         },
         "label": config.label.model_dump(),
         "training": {
@@ -111,17 +115,23 @@ def _metadata(loaded: LoadedConfig, outcome: Outcome) -> dict[str, Any]:
             "best_epoch": best.epoch,
             "device": str(outcome.device),
             "duration_s": round(outcome.duration_s, 3),
-            "verdict": outcome.evaluation.verdict,
-            "metrics": {"train_loss": best.train_loss, **validation, **metrics_document(outcome.evaluation)},
-            "evaluation": evaluation_document(outcome.evaluation),
+            "verdict": NOT_TESTED if evaluation is None else evaluation.verdict,
+            "metrics": {
+                "train_loss": best.train_loss,
+                **validation,
+                **({} if evaluation is None else metrics_document(evaluation)),
+            },
+            "evaluation": None if evaluation is None else evaluation_document(evaluation),
         },
+        **outcome.origin,
         "versions": versions_document(loaded.root),
     }
 
 
 def _probe_rows(outcome: Outcome, count: int) -> Int64:
     """Rows of all parts, spread evenly: the inputs that C++ replays."""
-    parts = (outcome.split.train, outcome.split.validation, outcome.split.test)
+    split = outcome.split
+    parts = [rows for rows in (split.train, split.validation, split.test) if rows.count()]
     share = -(-count // len(parts))
     spread = []
     for rows in parts:

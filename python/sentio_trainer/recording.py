@@ -1,6 +1,6 @@
 """Every training goes into the ledger, however it ends."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,11 @@ def recorded(
     study: str | None = None,
     trial: int | None = None,
     log: Path | None = None,
+    changed: Mapping[str, object] | None = None,
 ) -> Iterator[Tried]:
     """Adds a row to the ledger at the end; whoever trains says within what came of it.
+
+    `changed` is what sets the training apart beside the keys of the configuration.
 
     A training that did not come so far is recorded with the best epoch of `log`, its training log.
     """
@@ -52,7 +55,7 @@ def recorded(
             study=study,
             trial=trial,
             status=status,
-            changed=_changed(loaded),
+            changed={**_changed(loaded), **(changed or {})},
             data_hash=data_hash,
         )
         ledger.append(path, row)

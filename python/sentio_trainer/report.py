@@ -31,3 +31,10 @@ class Silence:
     def steps(self, total: int) -> Iterator[Callable[[], None]]:
         del total
         yield lambda: None
+
+
+class WarningsOnly(Silence):
+    """Of many trainings only what should not be missed."""
+
+    def __init__(self, report: Report) -> None:
+        self.warn = report.warn  # type: ignore[method-assign]

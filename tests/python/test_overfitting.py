@@ -140,7 +140,7 @@ def test_strategies_that_never_trade_are_all_equal() -> None:
 
 
 def test_the_example_of_bailey_and_lopez_de_prado() -> None:
-    # Annualised 2.5 over five years of 250 days, picked from 100 whose variance is 1/2 a year; skewness -3, kurtosis 10.
+    # 2.5 a year over five years of 250 days, picked from 100 whose variance is 1/2 a year; skewness -3, kurtosis 10.
     maximum = expected_maximum_sharpe(trials=100, variance=0.5 / 250)
     assert maximum == pytest.approx(0.1132, abs=5e-5)
     found = deflated_probability(2.5 / math.sqrt(250), maximum, observations=1250, skewness=-3.0, kurtosis=10.0)
