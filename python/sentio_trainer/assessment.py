@@ -20,7 +20,7 @@ def choose(
     loaded: LoadedConfig, samples: Samples, learned: Learned, validation: RowSet, venue: Venue, device: torch.device
 ) -> Choice:
     """The decision rule: thresholds by the backtest over the validation bars, after costs."""
-    return choose_thresholds(_forecasts(samples, learned, validation, device), loaded.config.decision, venue)
+    return choose_thresholds(forecasts_over(samples, learned, validation, device), loaded.config.decision, venue)
 
 
 def assess(
@@ -42,7 +42,7 @@ def assess(
     data = samples.data
     rows = in_time_order(data, test.indices())
     logit = outputs(learned.model, data.x, rows, window=samples.window, device=device)
-    traded = venue.trade_each(_forecasts(samples, learned, test, device), choice.decision)
+    traded = venue.trade_each(forecasts_over(samples, learned, test, device), choice.decision)
     return evaluate(
         Forecast(key="model", name="model", score=logit, probability=probability_of(logit)),
         _baselines(loaded, samples, learned, train=train, rows=rows),
@@ -57,7 +57,7 @@ def assess(
     )
 
 
-def _forecasts(samples: Samples, learned: Learned, rows: RowSet, device: torch.device) -> list[Forecasts]:
+def forecasts_over(samples: Samples, learned: Learned, rows: RowSet, device: torch.device) -> list[Forecasts]:
     """What the model says at every bar of the ranges, as when trading."""
     return [
         forecasts_of(

@@ -1,7 +1,8 @@
 """A sweep: many trainings whose keys are drawn by Optuna, judged by the validation metric, each in the ledger.
 
-The study is the SQLite file `<model id>/sweeps/<study>.db` beside the artifacts. This process alone opens it; it hands
-trials to others and can be killed at any moment: what was running then is recorded and trained again.
+The study is the SQLite file `<model id>/sweeps/<study>.db` beside the artifacts, and what each finished trial earned in
+each session of the validation bars is `<model id>/sweeps/<study>/trial-<number>.npy`. This process alone writes them;
+it hands trials to others and can be killed at any moment: what was running then is recorded and trained again.
 """
 
 import importlib.util
@@ -10,7 +11,7 @@ import re
 import shlex
 import sqlite3
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from sentio_trainer.interruption import interruptions
 from sentio_trainer.monitor import best_epoch, lower_is_better, monitored
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
+from sentio_trainer.session_returns import SessionReturns, read_session_returns, write_session_returns
+from sentio_trainer.sweep_overfitting import SweepOverfitting, sweep_overfitting
 from sentio_trainer.sweep_space import Space, Value, shown_value
 from sentio_trainer.sweep_worker import Ended, EpochTold, TrainTrial, Worker, heard
 from sentio_trainer.watch import Epoch
@@ -64,6 +67,7 @@ class SweepResult:
     pruned: int
     failed: int
     tried: int  # models on these data so far, of this model id
+    overfitting: SweepOverfitting
     ledger: Path
     command: str  # that trains with the best values
 
@@ -172,6 +176,7 @@ class _Sweep:
         artifact = loaded.path(loaded.config.export.out_dir)
         self._version = artifact.name
         self._ledger = ledger.ledger_path(artifact)
+        self._returns = artifact.parent / FOLDER / study.study_name
 
     def begin(self) -> None:
         """Makes sure that the study is of the same settings, and takes up what was left running."""
@@ -281,6 +286,8 @@ class _Sweep:
             ended = Ended(status="failed", error=f"{self._monitor} is not defined in any epoch")
         # The ledger first: a model that was tried must not be forgotten.
         self._record(ended.status, trial.number, trial.params, best, running.loaded)
+        if ended.status == "finished" and ended.returns is not None:
+            write_session_returns(self._returns_file(trial.number), ended.returns)
         trial.set_user_attr(_STATUS, ended.status)
         if best is not None:
             trial.set_user_attr(_BEST, asdict(best))
@@ -354,9 +361,18 @@ class _Sweep:
             pruned=len(by_status["pruned"]),
             failed=len(by_status["failed"]),
             tried=ledger.count(self._ledger, data_hash=self._data_hash),
+            overfitting=sweep_overfitting(self._kept_returns(finished), best=finished[0].number),
             ledger=self._ledger,
             command=self._command(finished[0].values),
         )
+
+    def _returns_file(self, number: int) -> Path:
+        return self._returns / f"trial-{number:04d}.npy"
+
+    def _kept_returns(self, finished: Sequence[TrialResult]) -> dict[int, SessionReturns]:
+        """In the order of the trials; of a study of an earlier version some may be missing."""
+        files = {number: self._returns_file(number) for number in sorted(trial.number for trial in finished)}
+        return {number: read_session_returns(path) for number, path in files.items() if path.is_file()}
 
     def _command(self, values: Mapping[str, Value]) -> str:
         fixed = {given.key: given.value for given in self._space.fixed}

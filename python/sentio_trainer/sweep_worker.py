@@ -19,9 +19,18 @@ from typing import Literal, Protocol
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.errors import SentioError
 from sentio_trainer.report import Report, Silence
+from sentio_trainer.session_returns import SessionReturns
 from sentio_trainer.watch import Epoch, Steps, Watcher
 
 _PATIENCE_S = 10.0  # for a process that was told to end
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialTrained:
+    """What a finished trial came to."""
+
+    best: Epoch
+    returns: SessionReturns | None = None  # of its decision rule on the validation bars, after costs
 
 
 class TrainTrial(Protocol):
@@ -30,7 +39,7 @@ class TrainTrial(Protocol):
     It lives in a module, so that another process can find it, and lets pass what the watcher raises.
     """
 
-    def __call__(self, loaded: LoadedConfig, *, report: Report, watcher: Watcher) -> Epoch: ...
+    def __call__(self, loaded: LoadedConfig, *, report: Report, watcher: Watcher) -> TrialTrained: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +55,7 @@ class Ended:
 
     status: Literal["finished", "pruned", "failed"]
     best: Epoch | None = None  # of a finished one
+    returns: SessionReturns | None = None  # of a finished one
     error: str | None = None  # of a failed one, in one line
     defect: str | None = None  # the traceback of an error that no configuration should cause
 
@@ -84,14 +94,14 @@ def _work(connection: "Connection[object, object]", threads: int) -> None:
 
 def _try(train_trial: TrainTrial, loaded: LoadedConfig, connection: "Connection[object, object]") -> Ended:
     try:
-        best = train_trial(loaded, report=Silence(), watcher=_TrialWatcher(connection))
+        trained = train_trial(loaded, report=Silence(), watcher=_TrialWatcher(connection))
     except _Pruned:
         return Ended(status="pruned")
     except SentioError as error:
         return Ended(status="failed", error=" ".join(str(error).split()))
     except Exception as error:  # noqa: BLE001  the sweep raises it
         return Ended(status="failed", error=type(error).__name__, defect="".join(traceback.format_exception(error)))
-    return Ended(status="finished", best=best)
+    return Ended(status="finished", best=trained.best, returns=trained.returns)
 
 
 def _end_with_parent() -> None:

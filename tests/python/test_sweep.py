@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 from run_support import load
-from sweep_support import bowl, failing, loss_of
+from sweep_support import bowl, earned, failing, loss_of
 from training_support import make_project, run_sentio
 
 from sentio_trainer import ledger
 from sentio_trainer.config import given_on_command_line, load_config
 from sentio_trainer.errors import ConfigError, DataError, SentioError
 from sentio_trainer.report import Silence
+from sentio_trainer.session_returns import read_session_returns
 from sentio_trainer.sweep import SweepResult, TrialResult, run_sweep
+from sentio_trainer.sweep_overfitting import SweepOverfitting, sweep_overfitting
 from sentio_trainer.sweep_report import print_sweep
 from sentio_trainer.sweep_space import Space, open_space
 from sentio_trainer.sweep_worker import TrainTrial
@@ -99,6 +101,16 @@ def test_a_sweep_finds_better_values_and_records_every_trial(root: Path) -> None
     assert len(notes.said) == 16
     assert sum(line.endswith("  *") for line in notes.said) >= 1
     assert result.tried == len({row.config_hash for row in recorded})
+    # Each finished trial left what it earned, and no other one.
+    kept = {path.name for path in (root / "artifacts/TFA/sweeps/wide").iterdir()}
+    assert kept == {f"trial-{each.number:04d}.npy" for each in result.finished}
+    by_hand = {each.number: earned(float(str(each.values["training.lr"]))) for each in result.finished}
+    witness = sweep_overfitting(dict(sorted(by_hand.items())), best=result.finished[0].number)
+    assert result.overfitting.found is not None
+    assert witness.found is not None
+    assert result.overfitting.found.probability == witness.found.probability
+    assert result.overfitting.deflated == witness.deflated
+    assert (result.overfitting.found.strategies, result.overfitting.found.blocks) == (len(kept), 16)
     # The line that trains the best ones gives their configuration.
     words = result.command.split()
     assert words[:4] == ["sentio", "train", "--config", "configs/tfa.yaml"]
@@ -305,7 +317,10 @@ def test_an_interrupted_sweep_leaves_no_process_and_repeats_what_was_cut_off(roo
     assert (cut.epoch, repeated.epoch, repeated.trial) == (1, 2, 3)
     assert repeated.config_hash == cut.config_hash
     assert ledger.count(root / "artifacts/TFA/trials.csv") == 3
-    assert {path.name for path in (root / "artifacts/TFA/sweeps").iterdir()} == {"cut.db"}
+    assert {path.name for path in (root / "artifacts/TFA/sweeps").iterdir()} == {"cut.db", "cut"}
+    assert sorted(path.name for path in (root / "artifacts/TFA/sweeps/cut").iterdir()) == [
+        f"trial-{row.trial:04d}.npy" for row in rows(root) if row.status == "finished"
+    ]
 
 
 def test_the_best_trials_are_a_table_with_the_line_that_trains_the_best(capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,6 +336,13 @@ def test_the_best_trials_are_a_table_with_the_line_that_trains_the_best(capsys: 
             pruned=6,
             failed=2,
             tried=31,
+            overfitting=SweepOverfitting(
+                trials=12,
+                sessions=9,
+                found=None,
+                deflated=None,
+                undefined="fewer than 16 sessions of validation, found 9",
+            ),
             ledger=Path("artifacts/TFA/trials.csv"),
             command="sentio train --config configs/tfa.yaml --set training.lr=0.0003 --set model.kind=mlp",
         )
@@ -329,7 +351,11 @@ def test_the_best_trials_are_a_table_with_the_line_that_trains_the_best(capsys: 
     assert lines[0] == "Study wide: 12 finished, 6 pruned, 2 failed"
     assert lines[1].split() == ["trial", "validation", "loss", "epoch", "training.lr", "model.kind"]
     assert lines[3].split() == ["0", "0.69000", "3", "0.0003", "mlp"]
-    assert len(lines) == 3 + 10 + 2
+    assert len(lines) == 3 + 10 + 4
+    assert lines[-4] == (
+        "probability of backtest overfitting: not defined: fewer than 16 sessions of validation, found 9"
+    )
+    assert lines[-3] == "deflated Sharpe of the best trial: not defined: too few trials, or it never traded"
     assert lines[-2].startswith("31 models were tried on these bars so far (artifacts/TFA/trials.csv): ")
     assert lines[-1].endswith(" --set training.lr=0.0003 --set model.kind=mlp")
 
@@ -342,7 +368,11 @@ def test_the_command_trains_without_a_look_at_the_test_period(tmp_path: Path) ->
     assert done.returncode == 0, done.stderr
     assert [line.split()[:3] for line in done.stderr.splitlines()] == [["trial", str(n), "finished"] for n in range(2)]
     assert done.stdout.startswith("Study small: 2 finished, 0 pruned, 0 failed\n")
-    assert "test" not in done.stdout
+    assert "test" not in done.stdout.replace("backtest", "")
+    assert "probability of backtest overfitting: not defined: " in done.stdout
+    returns = [read_session_returns(path) for path in sorted((project.artifact.parent / "sweeps/small").iterdir())]
+    assert len(returns) == 2
+    assert all(1 <= len(each.session) <= 2 for each in returns)
     folder = project.artifact.parent
     assert {path.name for path in folder.iterdir()} == {"trials.csv", "sweeps"}
     assert not (project.root / "runs").exists()

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from sentio_trainer import ledger
 from sentio_trainer.artifact import ArtifactSlot, reserve_artifact
-from sentio_trainer.assessment import assess, choose
+from sentio_trainer.assessment import assess, choose, forecasts_over
 from sentio_trainer.checkpoint import Checkpoints, check_resumable, identity
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.distributed import Group, joined
@@ -22,11 +22,13 @@ from sentio_trainer.recording import recorded
 from sentio_trainer.report import Report, Silence
 from sentio_trainer.run_folder import TRAIN_LOG, RunFolder, data_document, find_run, open_run, resume_run
 from sentio_trainer.samples import Samples, load_samples, split_samples
+from sentio_trainer.session_returns import session_returns
 from sentio_trainer.splits import Split
-from sentio_trainer.thresholds import Venue
+from sentio_trainer.sweep_worker import TrialTrained
+from sentio_trainer.thresholds import Venue, choose_thresholds
 from sentio_trainer.tracking import check_tracking, follow
 from sentio_trainer.trainer import Trained
-from sentio_trainer.watch import Epoch, Nobody, Watcher
+from sentio_trainer.watch import Nobody, Watcher
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,12 @@ def train(loaded: LoadedConfig, *, overwrite: bool, report: Report, resume_from:
             return _train(loaded, group, desk, venue, report)
 
 
-def train_trial(loaded: LoadedConfig, *, report: Report, watcher: Watcher) -> Epoch:
-    """Fits a model for its validation metrics: the test period stays unseen, and nothing is written."""
+def train_trial(loaded: LoadedConfig, *, report: Report, watcher: Watcher) -> TrialTrained:
+    """Fits a model for its validation metrics and what it earns there: the test period stays unseen.
+
+    Nothing is written.
+    """
+    venue = Venue.of(loaded)
     with joined(loaded.config.training.device) as group:
         samples = load_samples(loaded, report)
         split = split_samples(samples, loaded.config.data.split, report)
@@ -69,7 +75,10 @@ def train_trial(loaded: LoadedConfig, *, report: Report, watcher: Watcher) -> Ep
             report=report,
             watcher=watcher,
         )
-    return learned.fit.best
+        forecasts = forecasts_over(samples, learned, split.validation, group.device)
+        choice = choose_thresholds(forecasts, loaded.config.decision, venue)
+    returns = session_returns(forecasts, choice.decision, venue)
+    return TrialTrained(best=learned.fit.best, returns=returns)
 
 
 @contextmanager
