@@ -160,7 +160,7 @@ def _windows(walk: Walk) -> tuple[Window, ...]:
     clock = clock_of(samples)
     first = int(np.searchsorted(clock, samples.data.time_ns[samples.eligible].min()))
     windows = cut_windows(clock, walk.cut, first=first, calendar=walk.loaded.config.data.calendar)
-    require_interval_known(samples, clock[windows[0].test_begin])
+    require_interval_known(samples, int(clock[windows[0].test_begin]))
     symbols = [series.symbol for series in samples.data.series]
     if len({_file_name(symbol) for symbol in symbols}) < len(symbols):
         raise ConfigError(f"data.files: symbols need different names as folders, found {', '.join(symbols)}")

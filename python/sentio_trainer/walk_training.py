@@ -65,7 +65,7 @@ def clock_of(samples: Samples) -> Int64:
     return data.time_ns if len(data.series) == 1 else np.unique(data.time_ns)
 
 
-def require_interval_known(samples: Samples, before: Int64 | int) -> None:
+def require_interval_known(samples: Samples, before_ns: int) -> None:
     """Makes sure that the bars before a time have the usual distance that all have: labels and windows ask for it.
 
     Raises:
@@ -74,7 +74,7 @@ def require_interval_known(samples: Samples, before: Int64 | int) -> None:
     data = samples.data
     for series in data.series:
         times = data.time_ns[series.rows]
-        times = times[: int(np.searchsorted(times, before))]
+        times = times[: int(np.searchsorted(times, before_ns))]
         if len(times) < 2:
             continue
         interval_s = median_interval_ns(times) / 1e9

@@ -109,10 +109,10 @@ def test_bars_from_a_test_on_change_nothing_of_its_model_nor_of_decisions_before
     for column in ("exposure", "probability", "equity"):
         one_series, two_series = (each.result.stitched[0].report["series"][column] for each in (walked, changed))
         assert np.array_equal(one_series[:before], two_series[:before], equal_nan=True)
-    assert not np.array_equal(
-        *(each.result.stitched[0].report["series"]["probability"][before:] for each in (walked, changed)),
-        equal_nan=True,
+    one_said, two_said = (
+        each.result.stitched[0].report["series"]["probability"][before:] for each in (walked, changed)
     )
+    assert not np.array_equal(one_said, two_said)
 
 
 def test_decisions_up_to_a_bar_do_not_depend_on_the_bars_behind_it(walked: Walked, tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_the_stitched_run_is_one_run_of_what_each_frozen_model_decides_alone(wal
         artifact = sentio_inference.Artifact.load(window_folder(walked, each.window.number))
         stream = artifact.stream()  # bar by bar, as live
         for i in range(each.window.test_end):
-            row = (float(bars[name][i]) for name in ("open", "high", "low", "close", "volume"))  # type: ignore[call-overload]
+            row = [float(column[i]) for column in (bars.open, bars.high, bars.low, bars.close, bars.volume)]
             decision = stream.push(int(bars.ts[i]), *row)
             if i >= each.window.test_begin:
                 exposure[i] = decision.exposure
@@ -284,7 +284,7 @@ def test_another_walk_forward_is_not_gone_on_with(
     walked: Walked, keys: dict[str, object], cut: Cut, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^{message}$"):
-        walk(walked.project, cut, resume=True, **keys)
+        walk(walked.project, cut, folder="walk", resume=True, **keys)
 
 
 def test_what_cannot_be_walked_is_one_line(walked: Walked, tmp_path: Path) -> None:
