@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import sentio_inference
+from market_bars import real_bars
 from sentio_features import Bars, read_csv, session_days
 from training_support import ONE_THREAD, Project, command, make_project, run_sentio, write_bars, write_market_beside
 
 from sentio_trainer import ledger
 from sentio_trainer.artifact import sealed_json
 from sentio_trainer.cli import app, run
-from sentio_trainer.errors import ArtifactError, ConfigError, DataError
+from sentio_trainer.errors import ArtifactError, ConfigError, DataError, StoppedError
 from sentio_trainer.report import Silence
 from sentio_trainer.walk_document import walk_forward_document, write_walk_forward
 from sentio_trainer.walk_forward import WalkForward, walk_forward
@@ -332,6 +333,43 @@ def test_a_walk_forward_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> N
     report = json.loads((project.root / "walk" / "reports" / "QQQ" / "report.json").read_text())
     assert report["fills_hash"] == straight["fills_hash"]
     assert not list(folder.glob(".*.partial"))
+
+
+class _InterruptedAfterTheFirst(Silence):
+    def say(self, text: str) -> None:
+        if text.startswith("window  1 of 2"):
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_walk_forward_says_how_to_go_on(tmp_path: Path) -> None:
+    project = make_project(tmp_path / "project", days=8, epochs=1)
+    cut = make_cut(train="4d", test="2d", step=None, windows=None, anchored=False)
+    folder = project.root / "walk"
+    with pytest.raises(StoppedError, match=r"^interrupted after 1 of 2 windows; go on by --resume --out .*walk$"):
+        walk_forward(project.load(), cut, _InterruptedAfterTheFirst(), folder=folder)
+    assert [each.kept for each in walk(project, cut, resume=True).result.windows] == [True, False]
+
+
+def test_real_bars_are_walked_forward_on_unseen_sessions(tmp_path: Path) -> None:
+    bars = real_bars("SPY_1m_2011.csv.gz")
+    project = make_project(tmp_path / "project", days=1, epochs=1)
+    (project.root / "bars.csv.synthetic.json").unlink()
+    write_bars(project.root / "bars.csv", bars)
+    cut = make_cut(train="15d", test="5d", step="3d", windows=3, anchored=False)
+    found = walk(project, cut, data__hours="regular", data__symbol="SPY")
+    report = found.result.stitched[0].report
+    assert report["measured"]["sessions"] == 5 + 3 + 3
+    assert report["bars"]["synthetic"] is None
+    for each in found.result.windows:
+        row = each.window.test_begin
+        assert stamp(each.train_span[0]) >= bars.ts[each.window.train_begin]
+        assert stamp(each.validation_span[1]) < bars.ts[row - 60]
+        artifact = sentio_inference.Artifact.load(window_folder(found, each.window.number))
+        alone = sentio_inference.backtest(bars, "tfa", artifact=artifact, begin=row, end=each.window.test_end)
+        part = slice(row - found.result.windows[0].window.test_begin, None)
+        assert np.array_equal(
+            alone["series"]["exposure"], report["series"]["exposure"][part][: len(alone["series"]["ts"])]
+        )
 
 
 def test_the_command_says_what_came_of_it(
