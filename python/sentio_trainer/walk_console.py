@@ -40,18 +40,18 @@ def _windows_table(result: WalkForward, number: int, stitched: Stitched) -> Tabl
         stretch = each.stretches[number]
         figures = ("–", "–", "–", "–")
         if stretch is not None:
-            sharpe = "–" if stretch.sharpe is None else f"{stretch.sharpe:+.2f}"
+            sharpe = "–" if stretch.sharpe is None else f"{stretch.sharpe:+.1f}"
             returns = f"{stretch.total_return:+.1%}", f"{stretch.buy_and_hold_return:+.1%}"
             figures = (*returns, sharpe, str(stretch.fills))
         rule = each.decision
-        short = f"{rule['short_below']:.4f}" if rule.get("allow_short", True) else "–"
+        short = f"{rule['short_below']:.3f}" if rule.get("allow_short", True) else "–"
         table.add_row(
             str(each.window.number),
             each.train_span[0][:10],
             each.test_span[0][:10],
             "–" if each.figures.ic is None else f"{each.figures.ic:+.4f}",
             *figures,
-            f"{rule['long_above']:.4f}",
+            f"{rule['long_above']:.3f}",
             short,
         )
     return table
