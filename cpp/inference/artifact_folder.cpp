@@ -37,12 +37,22 @@ std::uintmax_t limit_of(std::string_view name) {
   return found == kLimits.end() ? kMostElsewhere : found->bytes;
 }
 
+bool leads_through_link(const fs::path& folder) {
+  fs::path part;
+  return std::ranges::any_of(folder, [&](const fs::path& name) { return fs::is_symlink(part /= name); });
+}
+
+/// A deployment may turn a link to another folder while we read: it is followed once, so that all files are of one.
+fs::path followed(fs::path folder) {
+  std::error_code ignored;  // what cannot be looked at is no folder of ours
+  if (!fs::is_directory(folder, ignored)) throw ArtifactError(folder.string() + ": no such artifact folder");
+  if (!leads_through_link(folder)) return folder;
+  return folder.is_relative() ? fs::proximate(fs::canonical(folder)) : fs::canonical(folder);
+}
+
 }  // namespace
 
-ArtifactFolder::ArtifactFolder(fs::path folder) : folder_(std::move(folder)) {
-  std::error_code ignored;  // what cannot be looked at is no folder of ours
-  if (!fs::is_directory(folder_, ignored)) throw ArtifactError(folder_.string() + ": no such artifact folder");
-}
+ArtifactFolder::ArtifactFolder(fs::path folder) : folder_(followed(std::move(folder))) {}
 
 bool ArtifactFolder::has(std::string_view name) const { return fs::exists(fs::symlink_status(folder_ / name)); }
 

@@ -13,9 +13,10 @@ namespace sentio {
 /// folder, or it is refused.
 class ArtifactFolder {
  public:
-  /// @throws ArtifactError if there is no such folder.
+  /// Links in the path are followed now, and not again. @throws ArtifactError if there is no such folder.
   explicit ArtifactFolder(std::filesystem::path folder);
 
+  /// Without links that lead to the folder.
   [[nodiscard]] const std::filesystem::path& path() const { return folder_; }
 
   /// "folder/name", as messages begin.

@@ -333,6 +333,105 @@ def export(
     print_exported(export_artifact(folder, formats, overwrite=overwrite))
 
 
+@app.command(cls=SeveralWordsCommand)
+def deploy(
+    models: Annotated[
+        list[str],
+        typer.Option("--models", metavar="NAME:DIR ...", help="Artifacts, by their names there.", show_default=False),
+    ],
+    min_sharpe: Annotated[float | None, typer.Option(help="Gate: annualised Sharpe ratio.")] = None,
+    max_drawdown: Annotated[float | None, typer.Option(help="Gate: a fraction of equity.")] = None,
+    min_win_rate: Annotated[float | None, typer.Option(help="Gate: a fraction of the trades.")] = None,
+    min_profit_factor: Annotated[float | None, typer.Option(help="Gate: gains over losses.")] = None,
+    min_deflated_sharpe: Annotated[float | None, typer.Option(help="Gate: a probability.")] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Option("--symbols", metavar="SYMBOL ...", help="Judge on these. [the model's]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder in which symbols are looked up. [the files of the training]")
+    ] = None,
+    bars: Annotated[Path | None, typer.Option(help="Bars of the one symbol, CSV or gzip.")] = None,
+    on_bad_bar: Annotated[str, typer.Option(metavar="refuse|skip", help="What to do with bad bars.")] = "refuse",
+    costs: Annotated[str, typer.Option(help="A shipped cost model or a cost file.")] = "us_equity",
+    test_days: Annotated[int | None, typer.Option(help="Judge on the last N unseen sessions. [all]")] = None,
+    allow_synthetic: Annotated[
+        bool, typer.Option("--allow-synthetic", help="Take synthetic bars and models trained on them.")
+    ] = False,
+    keep: Annotated[int, typer.Option(help="Releases that stay on the disk.")] = 5,
+    production: Annotated[Path, typer.Option(help="The link to make live.")] = Path("models/production"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do it all in a temporary folder.")] = False,
+) -> None:
+    """Make artifacts live if they pass the gates on bars that they have not seen, after costs.
+
+    The live release is backed up, the link is turned in one step, and C++ verifies the release before and after it;
+    on a failure the link is turned back. Names that are live and not given stay as they are.
+    """
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.deployment import DeploymentError, ModelDeployer, deployed_models
+    from sentio_trainer.deployment_console import print_deployment
+    from sentio_trainer.gates import Bench, Limits, bad_bar_rule
+
+    bench = Bench(
+        limits=Limits(
+            min_sharpe=min_sharpe,
+            max_drawdown=max_drawdown,
+            min_win_rate=min_win_rate,
+            min_profit_factor=min_profit_factor,
+            min_deflated_sharpe=min_deflated_sharpe,
+        ),
+        symbols=symbols or (),
+        data_dir=data_dir,
+        bars=bars,
+        costs=costs,
+        test_days=test_days,
+        on_bad_bar=bad_bar_rule(on_bad_bar),
+        allow_synthetic=allow_synthetic,
+    )
+    deployer = ModelDeployer(production, keep=keep, report=ConsoleReport(progress=False))
+    try:
+        deployment = deployer.deploy(deployed_models(models), bench, dry_run=dry_run)
+    except DeploymentError as error:
+        print_deployment(error.deployment)
+        raise
+    print_deployment(deployment)
+
+
+@app.command()
+def rollback(
+    backup: Annotated[str | None, typer.Argument(help="backup_<time>. [what was live before]")] = None,
+    production: Annotated[Path, typer.Option(help="The link to turn.")] = Path("models/production"),
+) -> None:
+    """Make a backup live again, as a new release; each call without BACKUP goes one deployment further back."""
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.deployment import ModelDeployer
+    from sentio_trainer.deployment_console import print_deployment
+
+    print_deployment(ModelDeployer(production, report=ConsoleReport(progress=False)).rollback(backup))
+
+
+@app.command()
+def deployments(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
+    production: Annotated[Path, typer.Option(help="The link that is live.")] = Path("models/production"),
+) -> None:
+    """List deployments and rollbacks, refused ones too, and verify the live release.
+
+    The exit code is 4 if what is live is damaged.
+    """
+    from sentio_trainer.console import ConsoleReport
+    from sentio_trainer.deployment import ModelDeployer
+    from sentio_trainer.deployment_console import history_json, print_history, require_sound
+
+    deployer = ModelDeployer(production, report=ConsoleReport(progress=False))
+    deployer.recover()
+    current, history = deployer.current(), deployer.history()
+    if as_json:
+        typer.echo(history_json(history, current))
+    else:
+        print_history(history, current)
+    require_sound(current)
+
+
 @config_app.command("show")
 def config_show(config: ConfigOption, set_: SetOption = None) -> None:
     """Print the resolved configuration and where each value comes from."""
