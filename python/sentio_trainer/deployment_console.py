@@ -44,7 +44,9 @@ def print_history(history: Sequence[Deployment], current: Current | None) -> Non
         console.print("nothing was deployed")
     else:
         table = plain_table("Deployments")
-        for heading in ("time", "action", "outcome", "models", "backup made", "live", "reason"):
+        for heading in ("time", "action", "outcome", "live"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("models", "backup, reason"):
             table.add_column(heading, overflow="fold")
         for each in history:
             models = ", ".join(
@@ -52,8 +54,7 @@ def print_history(history: Sequence[Deployment], current: Current | None) -> Non
                 for name, model in each.document["models"].items()
             )
             live = "live" if current is not None and current.id == each.id else ""
-            backup = (each.backup if _is_live(each) else None) or ""
-            row = (each.id, each.action, each.outcome, models, backup, live, each.reason or "")
+            row = (each.id, each.action, each.outcome, live, models, _why(each))
             table.add_row(*(cell.replace("[", r"\[") for cell in row))
         console.print(table, soft_wrap=False)
     if current is not None:
@@ -73,6 +74,16 @@ def require_sound(current: Current | None) -> None:
     """
     if current is not None and current.fault is not None:
         raise ArtifactError(f"{current.fault}; sentio rollback replaces what is live by its backup")
+
+
+def _why(deployment: Deployment) -> str:
+    failed = [
+        f"{gate.symbol} {gate.figure}" for gates in deployment.gates.values() for gate in gates if not gate.passed
+    ]
+    if failed:
+        return f"fails {', '.join(failed)}"
+    backup = deployment.backup if _is_live(deployment) else None
+    return "; ".join(text for text in (backup, deployment.reason) if text)
 
 
 def _is_live(deployment: Deployment) -> bool:
