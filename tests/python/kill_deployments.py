@@ -19,6 +19,7 @@ from deploy_support import Listener, Shop, deploy, seal_of, tree
 from training_support import Project
 
 from sentio_trainer.deployment import ModelDeployer
+from sentio_trainer.errors import SentioError
 
 # What Python's audit hooks call the operations that change files; "open" is one of them if it writes.
 OPERATIONS = {"os.rename", "os.mkdir", "os.symlink", "os.chmod", "os.remove", "os.rmdir", "shutil.copyfile", "open"}
@@ -40,7 +41,7 @@ def forked(work: Callable[[], object], *, kill_after: float | None = None) -> in
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def on_operation(root: Path, act: Callable[[], None]) -> None:
+def on_operation(root: Path, act: Callable[[], object]) -> None:
     """Calls `act` before each operation of this process that changes something below `root`."""
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -84,6 +85,18 @@ def killed_at(work: Callable[[], object], root: Path, operation: int) -> int:
     return forked(counted)
 
 
+def recover(deployer: ModelDeployer) -> None:
+    """Cleans up; waits for a grandchild that still holds the lock, in the instant before it becomes another program."""
+    for _ in range(500):
+        try:
+            deployer.recover()
+        except SentioError:
+            time.sleep(0.01)
+        else:
+            return
+    raise SentioError("the lock of a dead process is held for 5 s")
+
+
 def main() -> None:
     torch.set_num_threads(1)
     shop, kills, rng = Shop(project=Project(root=Path(sys.argv[1]))), int(sys.argv[2]), random.Random(int(sys.argv[3]))
@@ -117,7 +130,7 @@ def main() -> None:
         ends["finished" if status == 0 else "new" if found == goal != before else "old"] += 1
         if found not in (before, goal):
             faults.append("a third model is live")
-        deployer.recover()
+        recover(deployer)
         if seal_of(production / "tfa") != found:
             faults.append("cleaning up changed what is live")
     current = deployer.current()
