@@ -283,8 +283,8 @@ def _unseen(bars: Bars, source: Source, calendar: str, seen_ns: int, wanted: int
 def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
     metrics, sessions = evidence["metrics"], evidence["sessions"]
     trades = metrics["trades"]
-    few = f"not annualised: {sessions} session{'' if sessions == 1 else 's'}" if sessions < FEWEST_SESSIONS else None
-    of_trades = f"undefined: {trades['count']} trades"
+    few = f"not annualised: {_counted(sessions, 'session')}" if sessions < FEWEST_SESSIONS else None
+    of_trades = f"undefined: {_counted(trades['count'], 'trade')}"
     flat = "undefined: the returns do not vary"
     figures: list[tuple[str, Literal[">=", "<="], float | None, float | None, str | None]] = [
         ("sharpe", ">=", limits.min_sharpe, None if few else metrics["sharpe"], few or flat),
@@ -296,7 +296,7 @@ def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
             ">=",
             limits.min_deflated_sharpe,
             None if few else evidence["evidence"]["deflated_sharpe"],
-            few or f"undefined: {sessions} sessions, {evidence['trials']} trials",
+            few or f"undefined: {_counted(sessions, 'session')}, {_counted(evidence['trials'], 'trial')}",
         ),
     ]
     return [
@@ -311,3 +311,7 @@ def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
         for figure, comparison, limit, value, why in figures
         if limit is not None
     ]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
