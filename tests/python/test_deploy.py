@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from cli_support import SENTIO_CLI
 from deploy_support import ANY, Listener, Shop, alter, deploy, inside, make_shop, seal_of, set_metadata, tree
-from sentio_features import read_csv
+from sentio_features import Bars, read_csv
 from sentio_inference import Artifact
 from training_support import ONE_THREAD, command, write_bars
 
@@ -326,6 +326,37 @@ def test_damage_on_the_way_is_found_and_what_was_live_is_live(
     assert production.readlink().name == first.id
     assert [path.name for path in (production.parent / "releases").iterdir()] == [first.id]
     assert [each.outcome for each in ModelDeployer(production).history()] == ["deployed", outcome]
+
+
+def test_a_model_that_trades_otherwise_than_it_was_judged_is_refused(own_shop: Shop, production: Path) -> None:
+    def heard(text: str) -> None:
+        if "gates" in text:
+            bars = read_csv(own_shop.bars)
+            double = [2.0 * bars.open, 2.0 * bars.high, 2.0 * bars.low, 2.0 * bars.close]
+            write_bars(own_shop.bars, Bars(bars.ts, *double, bars.volume))
+
+    with pytest.raises(DeploymentError, match="trades otherwise than it was judged: sentio_cli tpa_test QQQ gives"):
+        deploy(own_shop, production, report=Listener(heard))
+    assert not production.exists()
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_release_that_went_live_without_its_record_is_kept_if_it_is_sound(
+    shop: Shop, production: Path, *, sound: bool
+) -> None:
+    first = deploy(shop, production, "v1")
+    second = deploy(shop, production, "v2")
+    (production.parent / "deployments" / f"deployment_{second.id}.json").unlink()  # as where the process died
+    if not sound:
+        alter(production / "tfa" / "model.pt")
+    told: list[str] = []
+    deployer = ModelDeployer(production, report=Listener(told.append))
+    deployer.recover()
+    assert production.readlink().name == (second if sound else first).id
+    assert deployer.history()[-1].outcome == ("deployed" if sound else "rolled back")
+    assert len(told) == 1
+    deployer.recover()
+    assert len(told) == 1
 
 
 @pytest.mark.parametrize("step", range(6))
