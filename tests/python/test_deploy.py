@@ -214,6 +214,27 @@ def test_the_bars_of_the_training_are_taken_only_as_they_were(own_shop: Shop, pr
     assert "bars.csv is not there; give --bars" in refusal(lambda: deployer.deploy(models, bench))
 
 
+def test_each_symbol_is_judged_and_must_pass(own_shop: Shop, production: Path) -> None:
+    bars = read_csv(own_shop.bars)
+    write_bars(own_shop.root / "QQQ.csv", bars)
+    # Another market: the same one with its moves turned round, on which the same rule earns something else.
+    turned = [1e5 / bars.open, 1e5 / bars.low, 1e5 / bars.high, 1e5 / bars.close]
+    write_bars(own_shop.root / "SPY_1m.csv", Bars(bars.ts, *turned, bars.volume))
+    deployer, models = ModelDeployer(production), {"tfa": own_shop.artifact("v1")}
+    where: Json = {"bars": None, "symbols": ["QQQ", "SPY"], "data_dir": own_shop.root}
+    depths = {
+        gate.symbol: gate.value or 0.0 for gate in deployer.deploy(models, own_shop.bench(ANY, **where)).gates["tfa"]
+    }
+    assert list(depths) == ["QQQ", "SPY"]
+    assert depths["QQQ"] != depths["SPY"]
+    between = own_shop.bench(Limits(max_drawdown=sum(depths.values()) / 2.0), **where)
+    told = refusal(lambda: deployer.deploy(models, between))
+    assert told.startswith(
+        f"not deployed: tfa: {max(depths, key=lambda symbol: depths[symbol])} max_drawdown must be <="
+    )
+    assert told.count(" must be ") == 1
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
