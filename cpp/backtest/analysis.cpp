@@ -10,6 +10,7 @@ namespace {
 
 Run hold(BarsView bars, RunOptions options, const Run& run) {
   options.flat_at_close = false;
+  options.protection = {};
   options.broker.max_exposure = 1.0;
   options.end = run.end;
   return run_decisions(bars, std::vector<Decision>(bars.size(), {.exposure = 1.0, .reason = "hold"}), options);

@@ -25,6 +25,11 @@ double affordable_size(double share, double equity, double start, double price, 
   return std::clamp(share * (equity - fixed - linear * start) / slope, 0.0, std::max(start, 0.0));
 }
 
+/// A price not worse than `limit`; NaN is no limit.
+double within_limit(double price, double quantity, double limit) {
+  return quantity > 0.0 ? std::fmin(price, limit) : std::fmax(price, limit);
+}
+
 }  // namespace
 
 void require_valid(const BrokerOptions& options) {
@@ -36,9 +41,23 @@ void require_valid(const BrokerOptions& options) {
     throw std::invalid_argument("max_exposure must be above 0 and at most 1, found " +
                                 format_number(options.max_exposure));
   }
+  if (const auto share = options.max_volume_share; share && !(*share > 0.0 && *share <= 1.0)) {
+    throw std::invalid_argument("max_volume_share must be above 0 and at most 1, found " + format_number(*share));
+  }
 }
 
-double target_position(double exposure, double equity, double position, double price, const CostModel& costs) {
+std::string_view name_of(FillAt at) {
+  switch (at) {
+    case FillAt::close: return "close";
+    case FillAt::limit: return "limit";
+    case FillAt::stop: return "stop";
+    case FillAt::open: break;
+  }
+  return "open";
+}
+
+double target_position(double exposure, double equity, double position, double price, const CostModel& costs,
+                       double limit) {
   if (exposure == 0.0 || equity <= 0.0) return 0.0;
   const double side = exposure > 0.0 ? 1.0 : -1.0;
   const double share = std::abs(exposure);
@@ -47,7 +66,8 @@ double target_position(double exposure, double equity, double position, double p
   // The order buys if the position must grow in a long or shrink in a short; that decides the price that bps are taken
   // of.
   const bool grows = share * equity / price >= start;
-  const double fill_price = costs.fill_price(price, grows ? side : -side);
+  const double quantity_side = grows ? side : -side;
+  const double fill_price = within_limit(costs.fill_price(price, quantity_side), quantity_side, limit);
   const double impact = std::abs(fill_price - price);
   const double proportional = costs.commission_per_share + costs.commission_bps * kBps * fill_price;
 
@@ -63,13 +83,24 @@ double Broker::rounded(double quantity) const {
   return options_.fractional ? std::trunc(quantity * kLotsPerUnit) / kLotsPerUnit : std::trunc(quantity);
 }
 
+double Broker::wanted_position(double exposure, double reference, double limit) const {
+  const double capped = std::clamp(exposure, -options_.max_exposure, options_.max_exposure);
+  const double exact = target_position(capped, equity(reference), position_, reference, options_.costs, limit);
+  return exact == position_ ? position_ : rounded(exact);
+}
+
 std::optional<Fill> Broker::trade(double exposure, const Order& order) {
   const CostModel& costs = options_.costs;
-  const double capped = std::clamp(exposure, -options_.max_exposure, options_.max_exposure);
-  const double equity_now = equity(order.reference);
-  const double exact_target = target_position(capped, equity_now, position_, order.reference, costs);
-  const double target = exact_target == position_ ? position_ : rounded(exact_target);
-  const double quantity = target - position_;
+  double target = wanted_position(exposure, order.reference, order.limit);
+  double quantity = target - position_;
+  unfilled_ = 0.0;
+  if (order.side * quantity < 0.0) return std::nullopt;
+  if (std::abs(quantity) > order.most) {
+    const double taken = std::copysign(rounded(order.most), quantity);
+    unfilled_ = quantity - taken;
+    quantity = taken;
+    target = position_ + taken;
+  }
   if (quantity == 0.0) return std::nullopt;
 
   Fill fill{};
@@ -79,9 +110,15 @@ std::optional<Fill> Broker::trade(double exposure, const Order& order) {
   fill.quantity = quantity;
   fill.reference = order.reference;
   fill.price = costs.fill_price(order.reference, quantity);
-  fill.commission = costs.commission(quantity, fill.price);
   fill.spread_cost = std::abs(quantity) * order.reference * costs.half_spread_bps * kBps;
   fill.slippage_cost = std::abs(quantity) * order.reference * costs.slippage_bps * kBps;
+  if (const double price = within_limit(fill.price, quantity, order.limit); price != fill.price) {
+    const double paid = (price - order.reference) / (fill.price - order.reference);
+    fill.price = price;
+    fill.spread_cost *= paid;
+    fill.slippage_cost *= paid;
+  }
+  fill.commission = costs.commission(quantity, fill.price);
   fill.borrow = std::exchange(borrow_since_fill_, 0.0);
   fill.reason = order.reason;
 

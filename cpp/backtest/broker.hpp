@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 
@@ -14,20 +15,26 @@ struct BrokerOptions {
   double capital = 100'000.0;  ///< cash at the start, in the currency of the prices
   double max_exposure = 1.0;   ///< wanted exposures are cut to this, in (0, 1]
   bool fractional = false;     ///< orders in steps of 1e-8 of a unit, not of whole units
+  /// The share of a bar's volume, in (0, 1], that the fills in that bar may take together; no limit if not given.
+  std::optional<double> max_volume_share = std::nullopt;
 };
 
 /// Throws std::invalid_argument naming the option, the value and what is allowed.
 void require_valid(const BrokerOptions& options);
 
-enum class FillAt { open, close };
+/// What was met: a market order the bar's open or close; a limit or stop order its price, or the open beyond it.
+enum class FillAt : std::uint8_t { open, close, limit, stop };
 
-/// One executed market order.
+/// "open"
+[[nodiscard]] std::string_view name_of(FillAt at);
+
+/// An order, or the part of it that one bar executed.
 struct Fill {
-  std::size_t bar;                                ///< the bar in which it was executed
-  std::int64_t time_ns;                           ///< that bar's open time
-  FillAt at;                                      ///< which of that bar's prices it met
+  std::size_t bar;       ///< the bar in which it was executed
+  std::int64_t time_ns;  ///< that bar's open time
+  FillAt at;
   double quantity;                                ///< signed units; buys are positive
-  double reference;                               ///< the bar's open or close
+  double reference;                               ///< a price of the bar, within its low and high
   double price;                                   ///< paid or received: reference, moved by half-spread and slippage
   double commission, spread_cost, slippage_cost;  ///< each at least 0
   double borrow;                                  ///< paid for a short position since the fill before
@@ -40,8 +47,9 @@ struct Fill {
 
 /// The largest position towards `exposure` whose value at `price` is at most |exposure| times the equity that remains
 /// after the costs of trading there from `position`; in units, not rounded. With exposure 1 cash cannot fall below 0.
+/// @param limit the worst price that the order may be filled at, as Broker::Order has it; NaN for none
 [[nodiscard]] double target_position(double exposure, double equity, double position, double price,
-                                     const CostModel& costs);
+                                     const CostModel& costs, double limit = std::numeric_limits<double>::quiet_NaN());
 
 /// Cash and one position. After every fill: cash + position x price = equity, and
 /// cash = capital - sum(quantity x price + commission + borrow).
@@ -54,12 +62,24 @@ class Broker {
     FillAt at;
     double reference;
     std::string_view reason;
+    /// The worst price to fill at. A limit order pays half-spread and slippage as far as its limit leaves room: nothing
+    /// where the price comes to it and somebody else crosses the spread; the market's, up to the limit, where the bar
+    /// opens beyond it and it is executed at once.
+    double limit = std::numeric_limits<double>::quiet_NaN();
+    double most = std::numeric_limits<double>::infinity();  ///< units to fill; the rest is unfilled()
+    double side = 0.0;  ///< 1 to buy only, -1 to sell only, 0 for whatever the exposure needs
   };
 
   explicit Broker(const BrokerOptions& options);
 
   /// Trades towards `exposure` of the equity at the order's reference price. No fill if the change is below one lot.
   std::optional<Fill> trade(double exposure, const Order& order);
+
+  /// The position, in whole lots, that `trade` would go to at a reference price and a limit.
+  [[nodiscard]] double wanted_position(double exposure, double reference, double limit) const;
+
+  /// Signed units that the last order wanted beyond its `most`.
+  [[nodiscard]] double unfilled() const { return unfilled_; }
 
   /// Pays for borrowing a short position over `years`, valued at `price`; says how much.
   double accrue_borrow(double price, double years);
@@ -75,7 +95,7 @@ class Broker {
   void book(double target, double price);
 
   BrokerOptions options_;
-  double cash_, position_ = 0.0, average_price_ = 0.0, borrow_since_fill_ = 0.0;
+  double cash_, position_ = 0.0, average_price_ = 0.0, borrow_since_fill_ = 0.0, unfilled_ = 0.0;
 };
 
 }  // namespace sentio

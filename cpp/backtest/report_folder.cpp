@@ -71,11 +71,10 @@ std::string fills_csv(const Run& run) {
   std::string csv =
       "ts,at,quantity,reference,price,commission,spread_cost,slippage_cost,borrow,position,average_price,cash,reason\n";
   for (const Fill& fill : run.fills) {
-    append_line(csv, format_time(fill.time_ns), fill.at == FillAt::open ? "open" : "close",
-                format_number(fill.quantity), format_number(fill.reference), format_number(fill.price),
-                format_number(fill.commission), format_number(fill.spread_cost), format_number(fill.slippage_cost),
-                format_number(fill.borrow), format_number(fill.position), format_number(fill.average_price),
-                format_number(fill.cash), fill.reason);
+    append_line(csv, format_time(fill.time_ns), name_of(fill.at), format_number(fill.quantity),
+                format_number(fill.reference), format_number(fill.price), format_number(fill.commission),
+                format_number(fill.spread_cost), format_number(fill.slippage_cost), format_number(fill.borrow),
+                format_number(fill.position), format_number(fill.average_price), format_number(fill.cash), fill.reason);
   }
   return csv;
 }

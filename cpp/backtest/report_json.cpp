@@ -27,6 +27,9 @@ ordered_json broker_json(const RunOptions& options) {
   return {{"capital", options.broker.capital},
           {"max_exposure", options.broker.max_exposure},
           {"fractional", options.broker.fractional},
+          {"max_volume_share", or_null(options.broker.max_volume_share)},
+          {"stop_loss", or_null(options.protection.stop_loss)},
+          {"take_profit", or_null(options.protection.take_profit)},
           {"flat_at_close", options.flat_at_close}};
 }
 

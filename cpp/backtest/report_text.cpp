@@ -57,9 +57,16 @@ std::string costs_text(const CostModel& costs) {
 }
 
 std::string broker_text(const RunOptions& options) {
-  return "capital " + grouped(options.broker.capital, 2) + ", " +
-         (options.broker.fractional ? "fractional units" : "whole units") + ", max exposure " +
-         format_number(options.broker.max_exposure) + (options.flat_at_close ? ", flat at each close" : "");
+  std::string text = "capital " + grouped(options.broker.capital, 2) + ", " +
+                     (options.broker.fractional ? "fractional units" : "whole units") + ", max exposure " +
+                     format_number(options.broker.max_exposure) + (options.flat_at_close ? ", flat at each close" : "");
+  const auto add = [&](const char* name, std::optional<double> value) {
+    if (value) text += std::string(", ") + name + " " + percent(*value);
+  };
+  add("stop loss", options.protection.stop_loss);
+  add("take profit", options.protection.take_profit);
+  add("at most of a bar's volume", options.broker.max_volume_share);
+  return text;
 }
 
 std::string rows_text(const Report& report, bool colour) {
@@ -164,6 +171,11 @@ std::vector<std::string> notes_of(const Report& report) {
   if (run.orders_below_lot > 0) {
     notes.push_back(counted(run.orders_below_lot, "wanted change") + " of exposure were below one " +
                     (report.options.broker.fractional ? "hundred-millionth of a unit" : "unit") + " and not traded.");
+  }
+  if (run.orders_cut > 0) {
+    notes.push_back(counted(run.orders_cut, "order") + " found too little volume: fills take at most " +
+                    percent(report.options.broker.max_volume_share) +
+                    " of a bar's; the rest waited for later bars while it was wanted.");
   }
   const double price = report.bars.close[run.end - 1];
   const CostModel& costs = report.options.broker.costs;

@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "backtest/bar_by_bar.hpp"
+#include "backtest/order.hpp"
 #include "backtest/report.hpp"
 #include "bars/error.hpp"
 #include "bars/json.hpp"
@@ -38,6 +39,7 @@ using sentio::python::FeatureArray;
 using sentio::python::PythonStream;
 using sentio::python::real_numbers;
 using sentio::python::register_stream;
+using sentio::python::whole_numbers;
 
 py::object to_python(const nlohmann::ordered_json& json) {
   return py::module_::import("json").attr("loads")(json.dump());
@@ -87,6 +89,10 @@ T value_of(const std::string& name, const py::handle& value, const char* what) {
   }
 }
 
+std::optional<double> number_or_none(const std::string& name, const py::handle& value) {
+  return value_of<std::optional<double>>(name, value, "a number or None");
+}
+
 /// How to trade: what backtest and simulate have in common.
 struct Settings {
   RunOptions run;
@@ -112,8 +118,9 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
   RunOptions& run = settings.run;
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
-  const std::vector<std::string> known = {"symbol",     "costs",   "capital",       "max_exposure", "begin", "end",
-                                          "fractional", "session", "flat_at_close", "trials",       "out"};
+  const std::vector<std::string> known = {"symbol", "costs",      "capital",     "max_exposure",    "begin",
+                                          "end",    "fractional", "session",     "flat_at_close",   "trials",
+                                          "out",    "stop_loss",  "take_profit", "max_volume_share"};
   constexpr const char* kIndex = "a whole number of at least 0";
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
@@ -125,6 +132,12 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
       run.broker.capital = value_of<double>(name, value, "a number");
     } else if (name == "max_exposure") {
       run.broker.max_exposure = value_of<double>(name, value, "a number");
+    } else if (name == "max_volume_share") {
+      run.broker.max_volume_share = number_or_none(name, value);
+    } else if (name == "stop_loss") {
+      run.protection.stop_loss = number_or_none(name, value);
+    } else if (name == "take_profit") {
+      run.protection.take_profit = number_or_none(name, value);
     } else if (name == "fractional") {
       run.broker.fractional = value_of<bool>(name, value, "True or False");
     } else if (name == "flat_at_close") {
@@ -145,7 +158,7 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
       throw py::type_error("unknown argument '" + name + "'" + did_you_mean(name, known));
     }
   }
-  require_valid(run.broker);
+  require_valid(run);
   return settings;
 }
 
@@ -178,12 +191,25 @@ py::dict series_of(const Run& run, BarsView bars) {
       "equity"_a = column(run.equity), "position"_a = column(run.position), "borrow"_a = column(run.borrow));
 }
 
+/// Names of FillAt, as an array of texts of their greatest length.
+py::array names_met(const std::vector<Fill>& fills) {
+  constexpr std::size_t kLength = 5;
+  py::array array(py::dtype("U5"), std::vector<py::ssize_t>{static_cast<py::ssize_t>(fills.size())});
+  auto* cell = static_cast<std::uint32_t*>(array.mutable_data());
+  for (const Fill& fill : fills) {
+    const std::string_view name = name_of(fill.at);
+    for (std::size_t i = 0; i < kLength; ++i) *cell++ = i < name.size() ? static_cast<unsigned char>(name[i]) : 0U;
+  }
+  return array;
+}
+
 py::dict fills_of(const Run& run) {
   const auto column = [&](double Fill::*member) {
     return array_of<double>(run.fills.size(), [&](std::size_t i) { return run.fills[i].*member; });
   };
   return py::dict(
       "ts"_a = array_of<std::int64_t>(run.fills.size(), [&](std::size_t i) { return run.fills[i].time_ns; }),
+      "at"_a = names_met(run.fills),
       "at_close"_a = array_of<bool>(run.fills.size(), [&](std::size_t i) { return run.fills[i].at == FillAt::close; }),
       "quantity"_a = column(&Fill::quantity), "reference"_a = column(&Fill::reference),
       "price"_a = column(&Fill::price), "commission"_a = column(&Fill::commission),
@@ -216,6 +242,12 @@ Context context_of(const Settings& settings) {
   return {.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}, .trials = settings.trials};
 }
 
+void require_one_a_bar(const char* name, std::size_t size, std::size_t bars) {
+  if (size != bars)
+    throw std::invalid_argument(std::string(name) + " must have one value a bar, " + std::to_string(bars) + ", found " +
+                                std::to_string(size));
+}
+
 py::object simulate(const py::object& bars, const py::object& probability, const py::object& decision,
                     const py::object& costs, const py::kwargs& kwargs) {
   const Columns columns(bars);
@@ -223,9 +255,7 @@ py::object simulate(const py::object& bars, const py::object& probability, const
   require_valid(view);
   const auto probabilities = real_numbers(probability, "probability");
   const auto p = as_span(probabilities, "probability");
-  if (p.size() != view.size())
-    throw std::invalid_argument("probability must have one value a bar, " + std::to_string(view.size()) + ", found " +
-                                std::to_string(p.size()));
+  require_one_a_bar("probability", p.size(), view.size());
   kwargs["costs"] = costs;
   const Settings settings = settings_of(bars, kwargs, "us_equity");
   DecisionRule rule = DecisionRule::from_json(from_python(decision, "decision"), "decision.");
@@ -241,9 +271,30 @@ py::object simulate(const py::object& bars, const py::object& probability, const
                    {.strategy = {{"name", "simulate"}, {"rule", rule.to_json()}}});
 }
 
+/// Sets the kinds of the decisions' orders. @param order one name for all, or an array of one name a bar
+void set_orders(std::vector<Decision>& decisions, const py::object& order) {
+  if (py::isinstance<py::str>(order)) {
+    const OrderKind kind = find_order_kind(order.cast<std::string>());
+    for (Decision& decision : decisions) decision.order = kind;
+    return;
+  }
+  const py::array names = py::array::ensure(order);
+  if (!names || names.ndim() != 1) throw py::type_error("order must be a text or an array of texts");
+  require_one_a_bar("order", static_cast<std::size_t>(names.size()), decisions.size());
+  // Few names and many bars: each distinct name is read once.
+  const auto distinct = py::module_::import("numpy").attr("unique")(names, "return_inverse"_a = true).cast<py::tuple>();
+  std::vector<OrderKind> kinds;
+  for (const py::handle& name : distinct[0].cast<py::array>())
+    kinds.push_back(find_order_kind(value_of<std::string>("order", name, "market, limit or stop")));
+  const auto codes = whole_numbers(distinct[1], "order");
+  for (std::size_t i = 0; i < decisions.size(); ++i)
+    decisions[i].order = kinds[static_cast<std::size_t>(codes.data()[i])];
+}
+
 /// Trades wanted exposures as they are given.
 py::object trade(const py::object& bars, const py::object& exposure, const py::object& costs,
-                 const py::object& probability, const std::string& strategy, const py::kwargs& kwargs) {
+                 const py::object& probability, const py::object& order, const py::object& price,
+                 const std::string& strategy, const py::kwargs& kwargs) {
   const Columns columns(bars);
   const BarsView view = columns.view();
   require_valid(view);
@@ -251,13 +302,13 @@ py::object trade(const py::object& bars, const py::object& exposure, const py::o
   const auto fill = [&](const py::object& values, const char* name, double Decision::*member) {
     const auto numbers = real_numbers(values, name);
     const auto column = as_span(numbers, name);
-    if (column.size() != view.size())
-      throw std::invalid_argument(std::string(name) + " must have one value a bar, " + std::to_string(view.size()) +
-                                  ", found " + std::to_string(column.size()));
+    require_one_a_bar(name, column.size(), view.size());
     for (std::size_t i = 0; i < column.size(); ++i) decisions[i].*member = column[i];
   };
   fill(exposure, "exposure", &Decision::exposure);
   if (!probability.is_none()) fill(probability, "probability", &Decision::probability);
+  if (!order.is_none()) set_orders(decisions, order);
+  if (!price.is_none()) fill(price, "price", &Decision::price);
   kwargs["costs"] = costs;
   const Settings settings = settings_of(bars, kwargs, "us_equity");
   Run run;
@@ -401,7 +452,8 @@ PYBIND11_MODULE(sentio_inference, module) {
 
   module.def("simulate", &simulate, "bars"_a, "probability"_a, "decision"_a, "costs"_a = "us_equity");
   module.def("trade", &trade, "bars"_a, "exposure"_a, "costs"_a = "us_equity", py::kw_only(),
-             "probability"_a = py::none(), "strategy"_a = "given exposures");
+             "probability"_a = py::none(), "order"_a = py::none(), "price"_a = py::none(),
+             "strategy"_a = "given exposures");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
              "params"_a = py::dict(), "bar_by_bar"_a = false);
 }

@@ -26,10 +26,14 @@ bool colour_wanted() {
 
 RunOptions options_of(const RunArguments& a, const LoadedBars& loaded) {
   RunOptions options;
-  options.broker = {
-      .costs = find_costs(a.costs), .capital = a.capital, .max_exposure = a.max_exposure, .fractional = a.fractional};
-  require_valid(options.broker);
+  options.broker = {.costs = find_costs(a.costs),
+                    .capital = a.capital,
+                    .max_exposure = a.max_exposure,
+                    .fractional = a.fractional,
+                    .max_volume_share = a.max_volume_share};
+  options.protection = {.stop_loss = a.stop_loss, .take_profit = a.take_profit};
   options.flat_at_close = a.flat_at_close;
+  require_valid(options);
   options.calendar = loaded.calendar;
   return options;
 }
@@ -91,6 +95,12 @@ void add_run_options(CLI::App& verb, RunArguments& a) {
   verb.add_option("--max-exposure", a.max_exposure, "Cut wanted exposures to this, above 0 and at most 1")
       ->capture_default_str();
   verb.add_flag("--fractional", a.fractional, "Trade parts of a unit");
+  verb.add_option("--max-volume-share", a.max_volume_share,
+                  "The share of a bar's volume that its fills may take, above 0 and at most 1; no limit if not given");
+  verb.add_option("--stop-loss", a.stop_loss,
+                  "Close a position this fraction on the losing side of its average price, above 0 and below 1");
+  verb.add_option("--take-profit", a.take_profit,
+                  "Close a position this fraction on the winning side of its average price, above 0");
   verb.add_flag("--flat-at-close", a.flat_at_close, "Close positions at the close of each session's last bar");
   verb.add_flag("--bar-by-bar", a.bar_by_bar, "Give the strategy its bars one by one, as stream does, not in blocks");
   verb.add_option("--json", a.json, "Write the report as JSON to this file; - for stdout, in place of the table");

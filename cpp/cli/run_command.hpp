@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct RunArguments {
   StrategyArguments strategy;
   std::string costs = "us_equity";
   double capital = BrokerOptions{}.capital, max_exposure = BrokerOptions{}.max_exposure;
+  std::optional<double> stop_loss, take_profit, max_volume_share;
   bool fractional = false, flat_at_close = false, bar_by_bar = false;
   std::string json;  ///< a file, "-" for stdout, or empty
   std::string out;   ///< a folder, or empty

@@ -6,7 +6,7 @@ Shapes: n bars or windows, F features, T rows a window (`Artifact.sequence_lengt
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -200,15 +200,22 @@ def rule_stream(
         ValueError: an argument is wrong.
     """
 
+OrderKind: TypeAlias = Literal["market", "limit", "stop"]
+
 class SimulationSettings(TypedDict, total=False):
-    """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar. `trials` is
-    how many strategies this one was picked from; `out` is a folder for the files of `sentio_cli backtest --out`."""
+    """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar. `stop_loss`
+    and `take_profit` close a position that far, as a fraction, from its average price; `max_volume_share` is what the
+    fills of a bar may take of its volume: see docs/broker.md. `trials` is how many strategies this one was picked from;
+    `out` is a folder for the files of `sentio_cli backtest --out`."""
 
     symbol: str
     capital: float
     max_exposure: float
     fractional: bool
     flat_at_close: bool
+    stop_loss: float | None
+    take_profit: float | None
+    max_volume_share: float | None
     session: str
     begin: int
     end: int | None
@@ -245,6 +252,8 @@ def trade(
     costs: str | PathLike[str] = "us_equity",
     *,
     probability: ArrayLike | None = None,
+    order: OrderKind | ArrayLike | None = None,
+    price: ArrayLike | None = None,
     strategy: str = "given exposures",
     **settings: Unpack[SimulationSettings],
 ) -> dict[str, Any]:
@@ -252,9 +261,12 @@ def trade(
 
     Args:
         bars: n bars.
-        exposure: shape [n], in [-1, 1], known at each bar's close, acted on at the next open.
+        exposure: shape [n], in [-1, 1], known at each bar's close, acted on in the next bar.
         costs: a shipped cost model or a file.
         probability: shape [n], of a rise; NaN where not known. For the figures of the signal alone.
+        order: the kind of order that reaches each exposure, one name for all or texts of shape [n]; it lives for one
+            bar, see docs/broker.md. Market orders, at the next open, if not given.
+        price: shape [n], of limit and stop orders; NaN for market orders.
         strategy: the name in the report.
 
     Raises:
@@ -283,7 +295,7 @@ def backtest(
 
     Returns:
         The report of `sentio_cli backtest --json`, with `series` (columns of shape [m]) and `fills` (columns, one value
-        a fill).
+        a fill; `at` is what it met: open, close, limit or stop).
 
     Raises:
         InputError: the cost file is wrong.
