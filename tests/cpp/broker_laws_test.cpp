@@ -23,6 +23,7 @@ constexpr int kPaths = 100'000;
 constexpr int kPaths = 4'000;  // a debug build, and one under sanitizers, takes some 25 times as long
 #endif
 constexpr std::size_t kBars = 16;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 class Chance {
  public:
@@ -246,7 +247,7 @@ class Walk {
 
  private:
   struct Event {
-    double price;
+    double price, side, limit;
     bool exit;
   };
 
@@ -255,7 +256,8 @@ class Walk {
     std::optional<Event> first;
     const auto offer = [&](OrderKind kind, double side, double price, bool exit) {
       const auto met = price_met(kind, side, price, {at_, std::max(at_, to), std::min(at_, to)});
-      if (met && (!first || std::abs(*met - at_) < std::abs(first->price - at_))) first = Event{*met, exit};
+      if (met && (!first || std::abs(*met - at_) < std::abs(first->price - at_)))
+        first = Event{*met, side, kind == OrderKind::limit ? price : kNaN, exit};
     };
     const double position = broker_.position(), side = position > 0.0 ? 1.0 : -1.0, average = broker_.average_price();
     if (position != 0.0) {
@@ -263,7 +265,7 @@ class Walk {
       if (protection_.take_profit && !ordered_)
         offer(OrderKind::limit, -side, average * (1.0 + side * *protection_.take_profit), true);
     }
-    if (pending_ && !ordered_) {
+    if (pending_) {
       const double wanted = broker_.wanted_position(decision_.exposure, decision_.price, limit());
       if (wanted != position) offer(decision_.order, wanted > position ? 1.0 : -1.0, decision_.price, false);
     }
@@ -273,14 +275,15 @@ class Walk {
   void act(const Event& event) {
     at_ = event.price;
     Broker::Order order{0, 0, FillAt::stop, event.price, "walk"};
-    if (!event.exit) order.limit = limit();
-    broker_.trade(event.exit ? 0.0 : decision_.exposure, order);
-    (event.exit ? done_ : ordered_) = true;
+    order.limit = event.limit;
+    order.side = event.side;
+    const bool filled = broker_.trade(event.exit ? 0.0 : decision_.exposure, order).has_value();
+    if (event.exit) done_ = true;
+    if (!event.exit) pending_ = false;
+    ordered_ = ordered_ || (!event.exit && filled);
   }
 
-  [[nodiscard]] double limit() const {
-    return decision_.order == OrderKind::limit ? decision_.price : std::numeric_limits<double>::quiet_NaN();
-  }
+  [[nodiscard]] double limit() const { return decision_.order == OrderKind::limit ? decision_.price : kNaN; }
 
   Broker broker_;
   const Decision& decision_;
