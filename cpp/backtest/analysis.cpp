@@ -13,7 +13,7 @@ Run hold(BarsView bars, RunOptions options, const Run& run) {
   options.protection = {};
   options.broker.max_exposure = 1.0;
   options.end = run.end;
-  return run_decisions(bars, std::vector<Decision>(bars.size(), {.exposure = 1.0, .reason = "hold"}), options);
+  return run_decisions(bars, same_decisions(bars.size(), {.exposure = 1.0, .reason = "hold"}), options);
 }
 
 template <class Figure>

@@ -52,6 +52,9 @@ struct Run {
   [[nodiscard]] std::size_t size() const { return equity.size(); }
 };
 
+/// One decision for each of `count` bars.
+[[nodiscard]] std::vector<Decision> same_decisions(std::size_t count, const Decision& decision);
+
 /// Bars done, bars in all.
 using Progress = std::function<void(std::size_t, std::size_t)>;
 

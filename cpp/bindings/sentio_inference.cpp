@@ -298,7 +298,7 @@ py::object trade(const py::object& bars, const py::object& exposure, const py::o
   const Columns columns(bars);
   const BarsView view = columns.view();
   require_valid(view);
-  std::vector<Decision> decisions(view.size(), {.reason = "given"});
+  std::vector<Decision> decisions = same_decisions(view.size(), {.reason = "given"});
   const auto fill = [&](const py::object& values, const char* name, double Decision::*member) {
     const auto numbers = real_numbers(values, name);
     const auto column = as_span(numbers, name);
