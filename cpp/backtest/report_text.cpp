@@ -65,7 +65,8 @@ std::string broker_text(const RunOptions& options) {
   };
   add("stop loss", options.protection.stop_loss);
   add("take profit", options.protection.take_profit);
-  add("at most of a bar's volume", options.broker.max_volume_share);
+  if (const auto share = options.broker.max_volume_share)
+    text += ", fills at most " + percent(share) + " of a bar's volume";
   return text;
 }
 
@@ -173,7 +174,7 @@ std::vector<std::string> notes_of(const Report& report) {
                     (report.options.broker.fractional ? "hundred-millionth of a unit" : "unit") + " and not traded.");
   }
   if (run.orders_cut > 0) {
-    notes.push_back(counted(run.orders_cut, "order") + " found too little volume: fills take at most " +
+    notes.push_back(counted(run.orders_cut, "time") + " an order found too little volume: fills take at most " +
                     percent(report.options.broker.max_volume_share) +
                     " of a bar's; the rest waited for later bars while it was wanted.");
   }

@@ -144,7 +144,7 @@ def test_the_report_states_the_brokers_options_and_what_volume_cut() -> None:
         "flat_at_close": False,
     }
     assert found["fills"]["quantity"].tolist() == [5.0, 5.0]
-    assert "1 order found too little volume: fills take at most 10.00% of a bar's; " in found["notes"][0]
+    assert "1 time an order found too little volume: fills take at most 10.00% of a bar's; " in found["notes"][0]
 
 
 @pytest.mark.parametrize(
