@@ -13,11 +13,6 @@ constexpr std::size_t kLead = 12;
 constexpr double kDearCommissionBps = 5.0;  // ten times the half-spread of a liquid share
 constexpr double kCoarseUnit = 0.02;        // of the capital: a wanted exposure is missed by up to 1 % on average
 
-Tone tone_of(std::optional<double> value) {
-  if (!value || *value == 0.0) return Tone::plain;
-  return *value > 0.0 ? Tone::good : Tone::bad;
-}
-
 std::string interval_text(std::int64_t interval_ns) {
   const double seconds = static_cast<double>(interval_ns) / static_cast<double>(kSecondNs);
   if (seconds >= 86'400.0) return format_number(seconds / 86'400.0) + " d";

@@ -17,6 +17,11 @@ std::string toned(std::string_view text, Tone tone, bool colour) {
   return code + std::string(text) + "\033[0m";
 }
 
+Tone tone_of(std::optional<double> value) {
+  if (!value || *value == 0.0) return Tone::plain;
+  return *value > 0.0 ? Tone::good : Tone::bad;
+}
+
 std::string wrapped(std::string_view lead, std::string_view text, std::size_t indent) {
   std::string result, line(lead);
   line.resize(std::max(line.size(), indent), ' ');

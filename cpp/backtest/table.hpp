@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,9 @@ enum class Tone { plain, good, bad, strong };
 
 /// `text` in the colour of `tone`, or as it is.
 [[nodiscard]] std::string toned(std::string_view text, Tone tone, bool colour);
+
+/// Good above 0, bad below it.
+[[nodiscard]] Tone tone_of(std::optional<double> value);
 
 /// Breaks `text` at spaces into lines of at most kTextWidth columns, every line indented, each ended by '\n'.
 /// The first line starts with `lead` in place of as much of the indent.

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "bars/csv.hpp"
 #include "bars/session.hpp"
@@ -19,6 +20,19 @@ struct BarsArguments {
 };
 
 void add_bars_options(CLI::App& verb, BarsArguments& arguments);
+
+/// The same without the symbol and --bars: for a verb that takes several.
+void add_reading_options(CLI::App& verb, BarsArguments& arguments);
+
+inline constexpr const char* kSymbolHelp =
+    "Whose bars: SYMBOL.csv, SYMBOL_*.csv or SYMBOL-*.csv in the data folder, or .gz";
+
+/// The bars of each symbol, in their order: `files` are one per symbol, or "SYMBOL=file" for some, where the others are
+/// looked up.
+/// @throws std::invalid_argument for a symbol or a file that is given twice, or another number of files
+[[nodiscard]] std::vector<BarsArguments> bars_of_symbols(const std::vector<std::string>& symbols,
+                                                         const std::vector<std::string>& files,
+                                                         const BarsArguments& common);
 
 struct LoadedBars {
   std::filesystem::path path;

@@ -1,11 +1,14 @@
 #include <CLI/CLI.hpp>
+#include <exception>
 #include <iostream>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "bars/error.hpp"
 #include "bars/suggest.hpp"
 #include "cli/model.hpp"
+#include "cli/several.hpp"
 #include "cli/verbs.hpp"
 #include "cli/version.hpp"
 
@@ -20,6 +23,27 @@ int fail(ExitCode code, std::string message) {
   }
   std::cerr << "sentio_cli: " << message << '\n';
   return code;
+}
+
+ExitCode code_of(const std::exception& error) {
+  if (is_artifact_error(error)) return kBadArtifact;
+  if (dynamic_cast<const InputError*>(&error) != nullptr) return kBadInput;
+  if (dynamic_cast<const std::invalid_argument*>(&error) != nullptr) return kWrongUsage;
+  return kFailed;
+}
+
+/// A line per symbol; the code is that of the first.
+int fail(const SymbolErrors& symbols) {
+  std::optional<ExitCode> code;
+  for (const auto& [symbol, cause] : symbols.errors()) {
+    try {
+      std::rethrow_exception(cause);
+    } catch (const std::exception& error) {
+      fail(code_of(error), symbol + ": " + error.what());
+      if (!code) code = code_of(error);
+    }
+  }
+  return code.value_or(kFailed);
 }
 
 /// The part of the command line that the user was in: the verb, or the program before a verb.
@@ -72,12 +96,10 @@ int run(int argc, char** argv) {
     return fail(kWrongUsage, unknown_word(app) + advice(app));
   } catch (const CLI::ParseError& error) {
     return fail(kWrongUsage, error.what() + advice(app));
-  } catch (const InputError& error) {
-    return fail(is_artifact_error(error) ? kBadArtifact : kBadInput, error.what());
-  } catch (const std::invalid_argument& error) {
-    return fail(kWrongUsage, error.what());
+  } catch (const SymbolErrors& symbols) {
+    return fail(symbols);
   } catch (const std::exception& error) {
-    return fail(kFailed, error.what());
+    return fail(code_of(error), error.what());
   }
   if (!std::cout.flush()) return fail(kFailed, "stdout: cannot be written");
   return kDone;

@@ -8,6 +8,7 @@
 #include "bars/number.hpp"
 #include "bars/time.hpp"
 #include "inference/fingerprint.hpp"
+#include "inference/ledger.hpp"
 #include "inference/tfa_strategy.hpp"
 
 namespace sentio::cli {
@@ -87,6 +88,8 @@ ReadyStrategy load_model(const StrategyArguments& arguments) {
   ready.trained_on_synthetic = artifact.trained_on_synthetic();
   ready.warnings = artifact.warnings();
   ready.backend_note = artifact.backend_note();
+  ready.another = [artifact] { return std::make_unique<TFAStrategy>(artifact); };
+  ready.ledger = [artifact] { return trials_of(artifact); };
   ready.strategy = std::move(strategy);
   return ready;
 }

@@ -23,14 +23,23 @@ ProgressBar::~ProgressBar() {
   if (shown_) std::cerr << "\r\033[K" << std::flush;
 }
 
-void ProgressBar::show(std::size_t done, std::size_t total) {
+bool ProgressBar::due() {
   const auto now = std::chrono::steady_clock::now();
-  if (!enabled_ || now < next_) return;
+  if (!enabled_ || now < next_) return false;
   next_ = now + kRefresh;
+  return true;
+}
+
+void ProgressBar::show(std::size_t done, std::size_t total) {
+  show(static_cast<double>(done) / static_cast<double>(total), grouped(done) + " of " + grouped(total) + " bars");
+}
+
+void ProgressBar::show(double share, const std::string& text) {
+  if (!due()) return;
   shown_ = true;
-  const std::size_t filled = kCells * done / total;
-  std::cerr << '\r' << label_ << " [" << std::string(filled, '#') << std::string(kCells - filled, '.') << "] "
-            << grouped(done) << " of " << grouped(total) << " bars\033[K" << std::flush;
+  const auto filled = static_cast<std::size_t>(share * static_cast<double>(kCells));
+  std::cerr << '\r' << label_ << " [" << std::string(filled, '#') << std::string(kCells - filled, '.') << "] " << text
+            << "\033[K" << std::flush;
 }
 
 }  // namespace sentio::cli

@@ -16,7 +16,13 @@ class ProgressBar {
 
   void show(std::size_t done, std::size_t total);
 
+  /// @param share of the work that is done, 0 to 1
+  /// @param text how much that is: "1 of 3 symbols done"
+  void show(double share, const std::string& text);
+
  private:
+  [[nodiscard]] bool due();
+
   std::string label_;
   bool enabled_, shown_ = false;
   std::chrono::steady_clock::time_point next_;

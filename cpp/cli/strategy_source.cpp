@@ -67,6 +67,7 @@ ReadyStrategy make_strategy(const StrategyArguments& arguments) {
   const StrategyParams params = parse_params(*row, arguments.params);
   ReadyStrategy ready;
   ready.strategy = row->make(params);
+  ready.another = [row, params] { return row->make(params); };
   ready.label = label_of(*row, params);
   ready.identity = {{"name", row->name}, {"params", params_json(*row, params)}};
   ready.fingerprint = ready.identity;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "backtest/evidence.hpp"
 #include "backtest/sample.hpp"
 #include "backtest/strategy.hpp"
 #include "inference/model.hpp"
@@ -39,6 +41,8 @@ void add_strategy_options(CLI::App& verb, StrategyArguments& arguments);
 /// A strategy, and what a report says about it.
 struct ReadyStrategy {
   std::unique_ptr<Strategy> strategy;
+  std::function<std::unique_ptr<Strategy>()> another;  ///< the same, at its start; may be asked by several threads
+  std::function<std::optional<Trials>()> ledger;       ///< asks the one beside a model; empty for a rule
   std::string label;                     ///< "sma_cross (fast=10, slow=30, allow_short=0)"
   nlohmann::ordered_json identity;       ///< name and params, or name and model
   nlohmann::ordered_json fingerprint;    ///< what decides every bit of its decisions
