@@ -1,6 +1,7 @@
 #include "backtest/analysis.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "backtest/text.hpp"
 #include "bars/time.hpp"
@@ -14,6 +15,27 @@ Run hold(BarsView bars, RunOptions options, const Run& run) {
   options.broker.max_exposure = 1.0;
   options.end = run.end;
   return run_decisions(bars, same_decisions(bars.size(), {.exposure = 1.0, .reason = "hold"}), options);
+}
+
+void measure_run(Analysis& a, const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
+                 const Context& context) {
+  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
+  a.total = measure({run.begin, run.end});
+  for (const Period& period : context.periods) {
+    const SampleCounts samples =
+        count_samples(bars.time_ns.subspan(period.range.begin, period.range.size()), context.spans);
+    const double seen = static_cast<double>(seen_bars(samples)) / static_cast<double>(period.range.size());
+    a.rows.push_back({period, worst_of(samples), seen, measure(period.range), std::nullopt});
+  }
+}
+
+/// What buy-and-hold made of the bars and of each period. Its decisions are of no more use then: a million take 40 MB.
+void measure_hold(Analysis& a, Run run, BarsView bars, std::span<const std::int32_t> sessions) {
+  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
+  a.buy_and_hold = measure({run.begin, run.end});
+  for (PeriodRow& row : a.rows) row.buy_and_hold_return = measure(row.period.range).total_return;
+  std::vector<Decision>().swap(run.decisions);
+  a.buy_and_hold_run = std::move(run);
 }
 
 template <class Figure>
@@ -51,28 +73,18 @@ std::vector<std::string> verdict_of(const Analysis& analysis, const Run& run, Ba
 
 Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const Context& context) {
   const std::vector<std::int32_t> sessions = session_days(bars.time_ns, options.calendar);
-  const BarRange measured{run.begin, run.end};
   Analysis a;
   a.periods_per_year = periods_per_year(bars.time_ns, sessions);
   a.samples = count_samples(bars.time_ns.subspan(run.begin, run.size()), context.spans);
-  a.buy_and_hold_run = hold(bars, options, run);
-  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
-  const Measurer measure_hold(a.buy_and_hold_run, bars, sessions, a.periods_per_year.value);
-  a.total = measure(measured);
-  a.buy_and_hold = measure_hold(measured);
   a.evidence.trials = context.trials;
-  for (const Period& period : context.periods) {
-    const auto times = bars.time_ns.subspan(period.range.begin, period.range.size());
-    a.rows.push_back({period, worst_of(count_samples(times, context.spans)), measure(period.range),
-                      measure_hold(period.range).total_return});
-  }
+  measure_run(a, run, bars, sessions, context);
+  measure_hold(a, hold(bars, options, run), bars, sessions);
   a.returns = spread_over(a.rows, [](const Measures& m) { return m.total_return; });
   a.sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe; });
+  a.stretch_sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe_of_stretch; });
   a.drawdowns = spread_over(a.rows, [](const Measures& m) { return std::optional(m.drawdown.depth); });
   std::swap(a.drawdowns.worst, a.drawdowns.best);  // the least drawdown is the best
-  if (!a.rows.empty()) {
-    a.readiness = judge(a.rows, a.total, a.buy_and_hold, a.samples, context.synthetic, a.periods_per_year.value);
-  }
+  if (!a.rows.empty()) a.readiness = judge(a.rows, a.total, a.buy_and_hold, a.samples, context.synthetic, a.evidence);
   a.verdict = verdict_of(a, run, bars, context.synthetic);
   return a;
 }

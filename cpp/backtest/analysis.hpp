@@ -27,12 +27,12 @@ struct Analysis {
   PeriodsPerYear periods_per_year;
   SampleCounts samples;
   Measures total, buy_and_hold;
-  Run buy_and_hold_run;
+  Run buy_and_hold_run;     ///< without its decisions, which are all the same
   SharpeEvidence evidence;  ///< of the strategy's Sharpe ratio
   std::vector<PeriodRow> rows;
-  Spread returns, sharpes, drawdowns;  ///< across `rows`
-  std::optional<Readiness> readiness;  ///< where there are periods
-  std::vector<std::string> verdict;    ///< sentences; a measured bar that the model has seen is in the first
+  Spread returns, sharpes, stretch_sharpes, drawdowns;  ///< across `rows`
+  std::optional<Readiness> readiness;                   ///< where there are periods
+  std::vector<std::string> verdict;  ///< sentences; a measured bar that the model has seen is in the first
 };
 
 /// Measures `run`, its periods, and buy-and-hold over the same bars with the same broker.

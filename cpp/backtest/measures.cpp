@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "backtest/json_value.hpp"
+#include "backtest/text.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
 namespace {
 
+constexpr std::size_t kAnnualSessions = 20;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 template <class Row, class Bar>
@@ -87,6 +89,7 @@ Measures Measurer::operator()(BarRange range) const {
   m.monthly_return = monthly_return(returns, periods_per_year_);
   m.volatility = volatility(returns, periods_per_year_);
   m.sharpe = sharpe(returns, periods_per_year_);
+  m.sharpe_of_stretch = sharpe(returns, static_cast<double>(returns.size()));
   m.sharpe_standard_error = sharpe_standard_error(returns, periods_per_year_);
   m.sortino = sortino(returns, periods_per_year_);
   m.drawdown = shifted(max_drawdown(equity, m.start_equity), range.begin);
@@ -97,6 +100,7 @@ Measures Measurer::operator()(BarRange range) const {
   m.longest_flat_bars = longest_flat(position);
   m.signal = signal_figures(column(signals_.signal), column(signals_.forward_return));
   m.sessions = session_figures(range);
+  if (m.sessions.count < kAnnualSessions) m.not_annualised = "not annualised: " + counted(m.sessions.count, "session");
   m.trades_per_session = static_cast<double>(m.trades.count) / static_cast<double>(m.sessions.count);
 
   double exposure = 0.0, in_market = 0.0, traded = 0.0;

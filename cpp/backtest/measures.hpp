@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backtest/metrics.hpp"
@@ -37,8 +38,10 @@ struct Measures {
   double start_equity = 0.0, end_equity = 0.0;
   std::optional<double> total_return, annualised_return, monthly_return, volatility, sharpe, sharpe_standard_error,
       sortino, calmar;
-  Drawdown drawdown;    ///< bars are indices into the file
-  TradeFigures trades;  ///< trades completed in the stretch
+  std::optional<double> sharpe_of_stretch;    ///< mean / sample std x sqrt(bars) of the bar returns: a t-value
+  std::optional<std::string> not_annualised;  ///< why, where there are too few sessions: "not annualised: 5 sessions"
+  Drawdown drawdown;                          ///< bars are indices into the file
+  TradeFigures trades;                        ///< trades completed in the stretch
   std::optional<double> trades_per_session;
   std::size_t fills = 0;
   std::optional<double> mean_exposure;    ///< mean of |position x close / equity| over bars

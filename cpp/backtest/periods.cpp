@@ -6,6 +6,9 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "backtest/text.hpp"
+#include "bars/bars.hpp"
+#include "bars/session.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
@@ -32,6 +35,74 @@ std::string week_label(sys_days day) {
   const sys_days thursday = day - days(weekday.iso_encoding()) + days(4);
   const sys_days new_year(std::chrono::year(year_of(thursday)) / 1 / 1);
   return formatted("%04d-W%02d", year_of(thursday), static_cast<int>((thursday - new_year).count() / 7 + 1));
+}
+
+// Exchanges close for events that no rule knows, at most for the four sessions of September 2001.
+constexpr std::size_t kEventSessions = 4;
+constexpr double kWhole = 0.95;  // of a session's hours: thinly traded bars do not reach its very ends
+
+/// How much of each session the bars of a file cover.
+class Coverage {
+ public:
+  Coverage(std::span<const std::int64_t> time_ns, std::span<const std::int32_t> sessions,
+           const SessionCalendar& calendar)
+      : calendar_(&calendar),
+        interval_ns_(median_interval_ns(time_ns)),
+        first_ns_(time_ns.front()),
+        end_ns_(time_ns.back() + interval_ns_),
+        first_session_(sessions.front()),
+        last_session_(sessions.back()) {}
+
+  [[nodiscard]] std::int64_t interval_ns() const { return interval_ns_; }
+
+  /// Minutes of a session that has bars from the first bar of the file to the end of the last.
+  [[nodiscard]] double minutes(std::int32_t session) const {
+    const SessionHours hours = session_hours(session, *calendar_);
+    const std::int64_t close_ns = hours.open_ns + hours.minutes * kMinuteNs;
+    const bool daily = interval_ns_ >= kDayNs;  // dates, not instants
+    const std::int64_t from = session == first_session_ && !daily ? std::max(hours.open_ns, first_ns_) : hours.open_ns;
+    const std::int64_t to = session == last_session_ && !daily ? std::min(close_ns, end_ns_) : close_ns;
+    return static_cast<double>(std::max<std::int64_t>(to - from, 0)) / static_cast<double>(kMinuteNs);
+  }
+
+  [[nodiscard]] bool within_file(std::int32_t session) const {
+    return session > first_session_ && session < last_session_;
+  }
+
+  [[nodiscard]] int length(std::int32_t session) const { return session_hours(session, *calendar_).minutes; }
+
+  [[nodiscard]] bool whole(std::int32_t session) const { return minutes(session) >= kWhole * length(session); }
+
+ private:
+  const SessionCalendar* calendar_;
+  std::int64_t interval_ns_, first_ns_, end_ns_;
+  std::int32_t first_session_, last_session_;
+};
+
+std::string partial_day(std::int32_t session, const Coverage& coverage) {
+  if (coverage.whole(session)) return "";
+  return grouped(coverage.minutes(session), 0) + " of " +
+         counted(static_cast<std::size_t>(coverage.length(session)), "minute");
+}
+
+std::string partial_stretch(const Period& period, std::span<const std::int32_t> sessions, PeriodUnit unit,
+                            const Coverage& coverage) {
+  const auto within = sessions.subspan(period.range.begin, period.range.size());
+  std::int32_t first = within.front(), last = within.back();
+  while (period_label(first - 1, unit) == period.label) --first;
+  while (period_label(last + 1, unit) == period.label) ++last;
+  std::size_t wanted = 0, whole = 0, closed = 0;
+  for (std::int32_t day = first; day <= last; ++day) {
+    if (coverage.length(day) == 0) continue;
+    ++wanted;
+    if (std::ranges::binary_search(within, day)) {
+      whole += coverage.whole(day) ? 1 : 0;
+    } else if (coverage.within_file(day)) {
+      ++closed;
+    }
+  }
+  if (closed <= kEventSessions) wanted -= closed;
+  return whole == wanted ? "" : counted(whole, "whole session") + " of " + grouped(wanted);
 }
 
 }  // namespace
@@ -63,7 +134,7 @@ std::vector<Period> last_periods(std::span<const std::int32_t> sessions, PeriodU
     while (begin > 0 && (sessions[begin - 1] == sessions[begin] || period_label(sessions[begin - 1], unit) == label)) {
       --begin;
     }
-    periods.push_back({std::move(label), {begin, end}});
+    periods.push_back({std::move(label), {begin, end}, ""});
     end = begin;
   }
   if (periods.size() < wanted) {
@@ -72,6 +143,16 @@ std::vector<Period> last_periods(std::span<const std::int32_t> sessions, PeriodU
   }
   std::ranges::reverse(periods);
   return periods;
+}
+
+void mark_partial(std::vector<Period>& periods, std::span<const std::int64_t> time_ns,
+                  std::span<const std::int32_t> sessions, PeriodUnit unit, const SessionCalendar& calendar) {
+  const Coverage coverage(time_ns, sessions, calendar);
+  if (coverage.interval_ns() > kDayNs) return;
+  for (Period& period : periods) {
+    period.partial = unit == PeriodUnit::day ? partial_day(sessions[period.range.begin], coverage)
+                                             : partial_stretch(period, sessions, unit, coverage);
+  }
 }
 
 Spread spread_of(std::span<const std::optional<double>> values) {

@@ -54,7 +54,9 @@ ordered_json row_json(const PeriodRow& row, BarsView bars) {
   return {{"label", row.period.label},
           {"first", format_time(bars.time_ns[row.period.range.begin])},
           {"last", format_time(bars.time_ns[row.period.range.end - 1])},
+          {"partial", row.period.partial.empty() ? ordered_json() : ordered_json(row.period.partial)},
           {"sample", name_of(row.sample)},
+          {"seen_share", row.seen_share},
           {"buy_and_hold_return", or_null(row.buy_and_hold_return)},
           {"metrics", to_json(row.measures, bars)}};
 }
@@ -79,7 +81,6 @@ ordered_json readiness_json(const Readiness& readiness) {
   return {{"score", readiness.score},
           {"stage", name_of(readiness.stage)},
           {"limits", readiness.limits},
-          {"sharpe_std_by_chance", readiness.sharpe_std_by_chance},
           {"criteria", criteria}};
 }
 
@@ -110,6 +111,7 @@ ordered_json to_json(const Report& report) {
     json["periods"] = rows;
     json["spread"] = {{"return", spread_json(analysis.returns)},
                       {"sharpe", spread_json(analysis.sharpes)},
+                      {"sharpe_of_stretch", spread_json(analysis.stretch_sharpes)},
                       {"max_drawdown", spread_json(analysis.drawdowns)}};
     json["readiness"] = readiness_json(*analysis.readiness);
   }

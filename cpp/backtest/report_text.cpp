@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "backtest/report.hpp"
@@ -65,32 +66,61 @@ std::string broker_text(const RunOptions& options) {
   return text;
 }
 
-std::string rows_text(const Report& report, bool colour) {
-  Table table({"period", "sample", "return", "Sharpe", "max DD", "trades", "win", "exposure", "hit", "buy & hold"});
-  for (const PeriodRow& row : report.analysis.rows) {
-    const Measures& m = row.measures;
-    const Tone sample = row.sample >= Sample::unknown ? Tone::bad : Tone::plain;
-    table.add({{row.period.label},
-               {std::string(name_of(row.sample)), sample},
-               {percent(m.total_return), tone_of(m.total_return)},
-               {grouped(m.sharpe, 2)},
-               {percent(m.drawdown.depth)},
-               {grouped(m.trades.count)},
-               {percent(m.trades.win_rate, 0)},
-               {percent(m.mean_exposure, 0)},
-               {percent(m.signal.hit_rate, 1)},
-               {percent(row.buy_and_hold_return), tone_of(row.buy_and_hold_return)}});
+/// "in-sample 40%" where the model has seen a part of the period.
+std::string sample_text(const PeriodRow& row) {
+  const std::string name(name_of(row.sample));
+  if (row.seen_share == 0.0 || row.seen_share == 1.0) return name;
+  return name + " " + percent(std::clamp(row.seen_share, 0.01, 0.99), 0);
+}
+
+std::string partial_text(const std::vector<PeriodRow>& rows) {
+  std::string text;
+  for (const PeriodRow& row : rows) {
+    if (row.period.partial.empty()) continue;
+    text += (text.empty() ? "" : "; ") + row.period.label + " has " + row.period.partial;
   }
-  const auto spread_row = [&](const char* name, auto figure) {
-    const Analysis& a = report.analysis;
-    table.add(
-        {{name}, {""}, {percent(figure(a.returns))}, {grouped(figure(a.sharpes), 2)}, {percent(figure(a.drawdowns))}});
+  return text.empty() ? "" : wrapped("  * partial:", text + ".", kLead + 1);
+}
+
+/// One row a period. The annualised Sharpe ratio is shown where some period is long enough for one.
+std::string rows_text(const Report& report, bool colour) {
+  const Analysis& a = report.analysis;
+  const bool annualised =
+      std::ranges::any_of(a.rows, [](const PeriodRow& row) { return !row.measures.not_annualised; });
+  const auto sharpe_cell = [&](std::vector<Table::Cell>& cells, std::optional<double> sharpe) {
+    if (annualised) cells.push_back({grouped(sharpe, 2)});
   };
-  spread_row("mean", [](const Spread& spread) { return spread.mean; });
-  spread_row("std", [](const Spread& spread) { return spread.sample_std; });
-  spread_row("worst", [](const Spread& spread) { return spread.worst; });
-  spread_row("best", [](const Spread& spread) { return spread.best; });
-  return table.text(colour);
+  std::vector<std::string> header{"period", "sample", "return", "t"};
+  if (annualised) header.emplace_back("Sharpe");
+  for (const char* title : {"max DD", "trades", "win", "exposure", "hit", "hold"}) header.emplace_back(title);
+  Table table(std::move(header));
+  for (const PeriodRow& row : a.rows) {
+    const Measures& m = row.measures;
+    std::vector<Table::Cell> cells{{row.period.label + (row.period.partial.empty() ? "" : "*")},
+                                   {sample_text(row), row.sample >= Sample::unknown ? Tone::bad : Tone::plain},
+                                   {percent(m.total_return), tone_of(m.total_return)},
+                                   {grouped(m.sharpe_of_stretch, 2)}};
+    sharpe_cell(cells, m.not_annualised ? std::nullopt : m.sharpe);
+    const std::vector<Table::Cell> rest{
+        {percent(m.drawdown.depth)},     {grouped(m.trades.count)},
+        {percent(m.trades.win_rate, 0)}, {percent(m.mean_exposure, 0)},
+        {percent(m.signal.hit_rate, 1)}, {percent(row.buy_and_hold_return), tone_of(row.buy_and_hold_return)}};
+    cells.insert(cells.end(), rest.begin(), rest.end());
+    table.add(std::move(cells));
+  }
+  const auto spread_row = [&](const char* name, std::optional<double> Spread::*figure) {
+    std::vector<Table::Cell> cells{{name}, {""}, {percent(a.returns.*figure)}, {grouped(a.stretch_sharpes.*figure, 2)}};
+    sharpe_cell(cells, a.sharpes.*figure);
+    cells.push_back({percent(a.drawdowns.*figure)});
+    table.add(std::move(cells));
+  };
+  spread_row("mean", &Spread::mean);
+  spread_row("std", &Spread::sample_std);
+  spread_row("worst", &Spread::worst);
+  spread_row("best", &Spread::best);
+  return table.text(colour) +
+         wrapped("  ", "t: mean / std x sqrt(bars) of a period's bar returns; by chance alone its std is 1.", 2) +
+         partial_text(a.rows);
 }
 
 std::string drawdown_text(const Drawdown& drawdown, BarsView bars) {
@@ -148,11 +178,8 @@ std::string readiness_text(const Readiness& readiness, bool colour) {
                {(criterion.at_least ? ">= " : "<= ") + show(criterion.limit)},
                {criterion.pass() ? "pass" : "FAIL", criterion.pass() ? Tone::good : Tone::bad}});
   }
-  return table.text(colour) + wrapped("  ",
-                                      "By chance alone the Sharpe ratios of periods this short have a standard "
-                                      "deviation of " +
-                                          grouped(readiness.sharpe_std_by_chance, 2) + ".",
-                                      2);
+  return table.text(colour) +
+         wrapped("  ", "Trials: " + grouped(readiness.trials.count) + ", " + readiness.trials.from + ".", 2);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ struct SymbolFigures {
   std::size_t trades = 0;
   std::optional<Stage> stage;  ///< of a temporal performance analysis
   double capital = 0.0;
-  std::vector<std::int32_t> sessions;                ///< measured, days since 1970
+  std::vector<std::int32_t> sessions;               ///< measured, days since 1970
   std::vector<double> equity, buy_and_hold_equity;  ///< at their closes
   double sessions_per_year = 0.0;
 };

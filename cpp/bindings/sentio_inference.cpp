@@ -23,6 +23,7 @@
 #include "features/exact_arithmetic.hpp"
 #include "inference/artifact.hpp"
 #include "inference/fingerprint.hpp"
+#include "inference/ledger.hpp"
 #include "inference/sigmoid.hpp"
 #include "inference/tfa_strategy.hpp"
 #include "strategies/registry.hpp"
@@ -99,8 +100,8 @@ struct Settings {
   std::string symbol;
   nlohmann::json synthetic;  ///< the mark of generated bars, or null
   std::vector<SkippedBars> skipped;
-  Trials trials;
-  std::filesystem::path out;  ///< where to write the report's folder, or empty
+  std::optional<Trials> trials;  ///< as trials= says
+  std::filesystem::path out;     ///< where to write the report's folder, or empty
 };
 
 /// What the bars say of themselves; bars of another kind than sentio_features.Bars say nothing.
@@ -147,8 +148,8 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
     } else if (name == "end") {
       if (!value.is_none()) run.end = value_of<std::size_t>(name, value, kIndex);
     } else if (name == "trials") {
-      settings.trials = {value_of<std::size_t>(name, value, "a whole number of at least 1"), "trials="};
-      if (settings.trials.count == 0) throw std::invalid_argument("trials must be at least 1, found 0");
+      settings.trials = Trials{value_of<std::size_t>(name, value, "a whole number of at least 1"), "trials="};
+      if (settings.trials->count == 0) throw std::invalid_argument("trials must be at least 1, found 0");
     } else if (name == "out") {
       settings.out = py::str(value).cast<std::string>();
       require_replaceable(settings.out);
@@ -239,7 +240,10 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
 }
 
 Context context_of(const Settings& settings) {
-  return {.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}, .trials = settings.trials};
+  return {.spans = std::nullopt,
+          .synthetic = !settings.synthetic.is_null(),
+          .periods = {},
+          .trials = settings.trials.value_or(Trials{})};
 }
 
 void require_one_a_bar(const char* name, std::size_t size, std::size_t bars) {
@@ -390,7 +394,11 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     runner = std::move(rule.strategy);
     identity.strategy = std::move(rule.identity);
   }
-  const Settings settings = settings_of(bars, kwargs, session);
+  Settings settings = settings_of(bars, kwargs, session);
+  if (artifact && !settings.trials) {
+    settings.trials = trials_of(*artifact);
+    if (!settings.trials) identity.notes.emplace_back(kNoLedgerNote);
+  }
   if (bar_by_bar) runner = std::make_unique<BarByBar>(std::move(runner));
   identity.warmup = static_cast<std::size_t>(runner->warmup());
   Run run;

@@ -39,7 +39,8 @@ class SharedProgress {
     shares_[symbol] = static_cast<double>(done) / static_cast<double>(total);
     double sum = 0.0;
     for (const double share : shares_) sum += share;
-    bar_.show(sum / static_cast<double>(shares_.size()), grouped(std::size_t(std::ranges::count(shares_, 1.0))) + text_);
+    bar_.show(sum / static_cast<double>(shares_.size()),
+              grouped(std::size_t(std::ranges::count(shares_, 1.0))) + text_);
   }
 
  private:

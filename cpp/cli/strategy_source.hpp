@@ -43,9 +43,9 @@ struct ReadyStrategy {
   std::unique_ptr<Strategy> strategy;
   std::function<std::unique_ptr<Strategy>()> another;  ///< the same, at its start; may be asked by several threads
   std::function<std::optional<Trials>()> ledger;       ///< asks the one beside a model; empty for a rule
-  std::string label;                     ///< "sma_cross (fast=10, slow=30, allow_short=0)"
-  nlohmann::ordered_json identity;       ///< name and params, or name and model
-  nlohmann::ordered_json fingerprint;    ///< what decides every bit of its decisions
+  std::string label;                                   ///< "sma_cross (fast=10, slow=30, allow_short=0)"
+  nlohmann::ordered_json identity;                     ///< name and params, or name and model
+  nlohmann::ordered_json fingerprint;                  ///< what decides every bit of its decisions
   std::optional<int> settle_bars;        ///< after which the start of the bars no longer shows, where that is known
   std::optional<DataSpans> spans;        ///< of a model's data; none for a rule
   std::string session = "us_equity";     ///< of a model's data, where it says so

@@ -25,7 +25,9 @@ Measured last_of(const Arguments& arguments, BarsView bars, const SessionCalenda
     unit = kUnits[i];
     count = *arguments.counts[i];
   }
-  std::vector<Period> periods = last_periods(session_days(bars.time_ns, calendar), unit, count);
+  const std::vector<std::int32_t> sessions = session_days(bars.time_ns, calendar);
+  std::vector<Period> periods = last_periods(sessions, unit, count);
+  mark_partial(periods, bars.time_ns, sessions, unit, calendar);
   return {periods.front().range.begin, bars.size(), std::move(periods)};
 }
 

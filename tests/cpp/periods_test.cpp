@@ -4,7 +4,10 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
+
+#include "bars/time.hpp"
 
 using namespace sentio;
 
@@ -52,6 +55,76 @@ TEST_CASE("periods follow each other without a gap") {
     CHECK(periods.back().range.end == sessions.size());
     for (std::size_t i = 1; i < periods.size(); ++i) CHECK(periods[i].range.begin == periods[i - 1].range.end);
   }
+}
+
+namespace {
+
+struct File {
+  std::vector<std::int64_t> time_ns;
+  std::vector<std::int32_t> sessions;
+  const SessionCalendar& calendar = session_calendar("us_equity");
+
+  /// Bars of a minute in the regular hours of `day` from minute `from` to `to`.
+  void add(std::int32_t day, int from = 0, int to = 390) {
+    for (int minute = from; minute < to; ++minute) {
+      time_ns.push_back(session_hours(day, calendar).open_ns + minute * kMinuteNs);
+      sessions.push_back(day);
+    }
+  }
+
+  [[nodiscard]] std::vector<std::string> partial(PeriodUnit unit, std::int64_t count) const {
+    auto periods = last_periods(sessions, unit, count);
+    mark_partial(periods, time_ns, sessions, unit, calendar);
+    std::vector<std::string> marks;
+    for (const Period& period : periods) marks.push_back(period.partial);
+    return marks;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a period that the bars cover in part is marked, a holiday is no gap") {
+  File file;
+  // From Thursday, 2024-12-26; New Year's Day has no session.
+  for (const int day : {-4, -3, 0, 1, 3, 4}) file.add(kMonday + day);
+  CHECK(file.partial(PeriodUnit::week, 2) == std::vector<std::string>{"2 whole sessions of 4", ""});
+  CHECK(file.partial(PeriodUnit::month, 2) ==
+        std::vector<std::string>{"4 whole sessions of 21", "2 whole sessions of 21"});
+  CHECK(file.partial(PeriodUnit::day, 6) == std::vector<std::string>(6));
+}
+
+TEST_CASE("a first or last session that the bars cover in part counts for none, but for a twentieth") {
+  File file;
+  file.add(kMonday, 200);
+  for (const int day : {1, 3}) file.add(kMonday + day);
+  file.add(kMonday + 4, 0, 372);
+  CHECK(file.partial(PeriodUnit::day, 4) == std::vector<std::string>{"190 of 390 minutes", "", "", ""});
+  CHECK(file.partial(PeriodUnit::week, 1) == std::vector<std::string>{"3 whole sessions of 4"});
+}
+
+TEST_CASE("a few sessions without bars are a closed exchange, more are missing bars") {
+  File file;
+  file.add(kMonday - 3);
+  // From 2024-12-30 to 2025-02-03; 2025-01-01 and 2025-01-20 are holidays, 01-09 was a day of mourning.
+  for (int day = 0; day < 36; ++day) {
+    if (day % 7 < 5 && day != 2 && day != 10 && day != 21) file.add(kMonday + day);
+  }
+  CHECK(file.partial(PeriodUnit::month, 2)[0].empty());
+  File hole = file;
+  const std::size_t begin = 10UL * 390, bars = 5UL * 390;
+  hole.time_ns.erase(hole.time_ns.begin() + begin, hole.time_ns.begin() + begin + bars);
+  hole.sessions.erase(hole.sessions.begin() + begin, hole.sessions.begin() + begin + bars);
+  CHECK(hole.partial(PeriodUnit::month, 2)[0] == "15 whole sessions of 21");
+}
+
+TEST_CASE("daily bars make whole sessions") {
+  File file;
+  for (const int day : {0, 1, 3, 4}) {
+    file.time_ns.push_back((kMonday + day) * kDayNs);
+    file.sessions.push_back(kMonday + day);
+  }
+  CHECK(file.partial(PeriodUnit::week, 1) == std::vector<std::string>{""});
+  CHECK(file.partial(PeriodUnit::day, 4) == std::vector<std::string>(4));
 }
 
 TEST_CASE("more periods than there are, or none, are refused") {

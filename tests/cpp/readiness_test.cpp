@@ -9,12 +9,13 @@ using namespace sentio;
 
 namespace {
 
-/// Figures that pass all six criteria.
+/// Figures that pass all seven criteria.
 struct Case {
   std::vector<PeriodRow> rows;
   Measures total, hold;
   SampleCounts samples{};
   bool synthetic = false;
+  SharpeEvidence evidence;
 
   Case() {
     total.bars = 1000;
@@ -28,14 +29,16 @@ struct Case {
     hold.total_return = 0.1;
     for (const double sharpe : {1.0, 2.0}) {
       PeriodRow row{};
-      row.measures.sharpe = sharpe;
+      row.measures.sharpe_of_stretch = sharpe;
       row.measures.total_return = 0.1;
       rows.push_back(row);
     }
+    evidence.trials = {12, "the ledger"};
+    evidence.deflated_sharpe = 0.99;
     samples[static_cast<std::size_t>(Sample::out_of_sample)] = total.bars;
   }
 
-  [[nodiscard]] Readiness judged() const { return judge(rows, total, hold, samples, synthetic, 25'200.0); }
+  [[nodiscard]] Readiness judged() const { return judge(rows, total, hold, samples, synthetic, evidence); }
   [[nodiscard]] Stage stage() const { return judged().stage; }
 };
 
@@ -48,18 +51,21 @@ TEST_CASE("a strategy that passes everything is fit for live trading") {
   CHECK(readiness.score == 100.0);
   CHECK(readiness.stage == Stage::live);
   CHECK(readiness.limits.empty());
-  CHECK(readiness.sharpe_std_by_chance == doctest::Approx(std::sqrt(25'200.0 / 500.0)));
+  CHECK(readiness.trials.count == 12);
 }
 
 TEST_CASE("each criterion fails beyond its limit and passes at it") {
   Case c;
-  c.rows[0].measures.sharpe = c.rows[1].measures.sharpe = 0.5;
+  c.total.sharpe = 0.5;
   CHECK(passes(c.judged(), 0));
-  c.rows[0].measures.sharpe = 0.49;
+  c.total.sharpe = 0.49;
   CHECK_FALSE(passes(c.judged(), 0));
 
   c = Case();
-  c.rows[1].measures.sharpe = 2.5;  // standard deviation 1.06
+  c.rows[0].measures.sharpe_of_stretch = 0.0;
+  c.rows[1].measures.sharpe_of_stretch = 2.7;  // standard deviation 1.91; two of N(0, 1) exceed 1.96 once in 20
+  CHECK(passes(c.judged(), 1));
+  c.rows[1].measures.sharpe_of_stretch = 2.8;  // 1.98
   CHECK_FALSE(passes(c.judged(), 1));
 
   c = Case();
@@ -79,17 +85,21 @@ TEST_CASE("each criterion fails beyond its limit and passes at it") {
   c = Case();
   c.hold.total_return = 0.21;
   CHECK_FALSE(passes(c.judged(), 5));
+
+  c = Case();
+  c.evidence.deflated_sharpe = 0.95;
+  CHECK(passes(c.judged(), 6));
+  c.evidence.deflated_sharpe = 0.949;
+  CHECK_FALSE(passes(c.judged(), 6));
 }
 
 TEST_CASE("an undefined figure fails its criterion") {
   Case c;
-  c.rows[0].measures.sharpe = c.rows[1].measures.sharpe = std::nullopt;
-  c.total.monthly_return = std::nullopt;
+  c.rows[0].measures.sharpe_of_stretch = std::nullopt;  // one period has no spread
+  c.total.sharpe = c.total.monthly_return = c.evidence.deflated_sharpe = std::nullopt;
   const Readiness readiness = c.judged();
-  CHECK_FALSE(passes(readiness, 0));
-  CHECK_FALSE(passes(readiness, 1));
-  CHECK_FALSE(passes(readiness, 4));
-  CHECK(readiness.score == 50.0);
+  for (const std::size_t failed : {0, 1, 4, 6}) CHECK_FALSE(passes(readiness, failed));
+  CHECK(readiness.score == doctest::Approx(300.0 / 7.0));
   CHECK(readiness.stage == Stage::virtual_market);
 }
 
@@ -126,4 +136,38 @@ TEST_CASE("few sessions and a Sharpe ratio within its error keep the stage down"
   Case lucky;
   lucky.total.sharpe = 1.9;
   CHECK(lucky.stage() == Stage::paper);
+}
+
+TEST_CASE("without a deflated Sharpe ratio of 0.95 nothing is fit for live trading, whatever else passes") {
+  Case c;
+  c.evidence.deflated_sharpe = 0.94;
+  CHECK(c.stage() == Stage::paper);
+  CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is below 0.95");
+  c.evidence.deflated_sharpe = std::nullopt;
+  CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is undefined");
+}
+
+TEST_CASE("a stage needs its number of criteria") {
+  const auto stage_without = [](int failing) {
+    Case c;
+    if (failing > 0) c.total.drawdown.depth = 0.5;  // no period is healthy by it
+    if (failing > 1) c.hold.total_return = 1.0;
+    if (failing > 2) c.total.monthly_return = 0.0;
+    if (failing > 3) c.rows[1].measures.total_return = -0.1;
+    if (failing > 4) c.rows[1].measures.sharpe_of_stretch = 9.0;
+    return c.stage();
+  };
+  CHECK(stage_without(1) == Stage::live);
+  CHECK(stage_without(2) == Stage::paper);
+  CHECK(stage_without(3) == Stage::virtual_market);
+  CHECK(stage_without(4) == Stage::virtual_market);
+  CHECK(stage_without(5) == Stage::none);
+}
+
+TEST_CASE("a steady strategy's periods spread beyond the limit one time in twenty") {
+  // sqrt(quantile / degrees of freedom) of the chi-square table: 9.488 of 4, 19.675 of 11, 77.931 of 59.
+  CHECK(*steady_limit(5) == doctest::Approx(std::sqrt(9.488 / 4.0)).epsilon(0.003));
+  CHECK(*steady_limit(12) == doctest::Approx(std::sqrt(19.675 / 11.0)).epsilon(0.001));
+  CHECK(*steady_limit(60) == doctest::Approx(std::sqrt(77.931 / 59.0)).epsilon(0.001));
+  CHECK_FALSE(steady_limit(1));
 }
