@@ -36,10 +36,10 @@ std::filesystem::path beside(std::filesystem::path path) {
 
 }  // namespace
 
-OutputFile::OutputFile(std::filesystem::path path)
-    : path_(std::move(path)), aside_(beside(path_)), stream_(aside_, std::ios::binary | std::ios::trunc) {
+OutputFile::OutputFile(std::filesystem::path path) : path_(std::move(path)), aside_(beside(path_)) {
+  watch(aside_.string());  // before there is a file that a signal could leave behind
+  stream_.open(aside_, std::ios::binary | std::ios::trunc);
   if (!stream_) throw std::runtime_error(path_.string() + ": cannot be written, " + std::strerror(errno));
-  watch(aside_.string());
 }
 
 OutputFile::~OutputFile() {

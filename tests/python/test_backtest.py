@@ -253,7 +253,7 @@ def test_tpa_test_reports_periods_and_names_synthetic_data_first(project: Projec
     assert [row["sample"] for row in report["periods"]] == ["out-of-sample"]
     assert "SYNTHETIC" in report["verdict"][0]
     assert 0 <= report["readiness"]["score"] <= 100
-    assert len(report["readiness"]["criteria"]) == 6
+    assert len(report["readiness"]["criteria"]) == 7
     assert report["bars"]["synthetic"]["theoretical_ic"] == 0.1
 
 

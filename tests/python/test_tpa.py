@@ -27,7 +27,7 @@ REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def write_bars(path: Path, *, phase: float, sessions: int = 6, bars: int = 120) -> Path:
-    """Minute bars from 09:30 in New York on, on the weekdays from 2024-01-08 on."""
+    """Minute bars from 09:30 in New York on, on the weekdays from 2024-02-05 on."""
     lines = ["ts,open,high,low,close,volume"]
     price = 100.0
     for session in range(sessions):
@@ -35,7 +35,7 @@ def write_bars(path: Path, *, phase: float, sessions: int = 6, bars: int = 120) 
         for bar in range(bars):
             i = session * bars + bar
             following = round(100.0 + 5.0 * math.sin(0.05 * i + phase) + 0.5 * math.sin(1.7 * i), 4)
-            ts = 1_704_724_200 + day * 86_400 + bar * MINUTE
+            ts = 1_707_143_400 + day * 86_400 + bar * MINUTE
             lines.append(f"{ts},{price},{max(price, following)},{min(price, following)},{following},1000")
             price = following
     path.write_text("\n".join(lines) + "\n")
@@ -168,14 +168,14 @@ def test_an_interrupted_run_of_several_symbols_leaves_nothing_half_written(data:
 
 
 def test_periods_that_the_bars_cover_in_part_are_marked(data: Path) -> None:
-    # 2024-01-08 to 01-15, two hours a session: no session is whole, and of the file's edges that is known.
+    # 2024-02-05 to 02-12, two hours a session: no session is whole, and of the file's edges that is known.
     report = report_of("tpa_test", "AAA", "--data-dir", data, *RULE, "--days", "2", cwd=data)
     assert [row["partial"] for row in report["periods"]] == [None, "120 of 390 minutes"]
     report = report_of("tpa_test", "AAA", "--data-dir", data, *RULE, "--months", "1", cwd=data)
-    assert report["periods"][0]["partial"].endswith("of 21")
+    assert report["periods"][0]["partial"].endswith("of 20")
     text = run_cli("tpa_test", "AAA", "--data-dir", data, *RULE, "--months", "1", cwd=data).stdout
-    assert "2024-01*" in text
-    assert "* partial: 2024-01 has" in text
+    assert "2024-02*" in text
+    assert "* partial: 2024-02 has" in text
 
 
 @pytest.fixture(scope="module")
