@@ -39,7 +39,8 @@ std::string week_label(sys_days day) {
 
 // Exchanges close for events that no rule knows, at most for the four sessions of September 2001.
 constexpr std::size_t kEventSessions = 4;
-constexpr double kWhole = 0.95;  // of a session's hours: thinly traded bars do not reach its very ends
+constexpr std::int32_t kTellingDays = 28;  // a shorter file may lack a weekday by holidays alone
+constexpr double kWhole = 0.95;            // of a session's hours: thinly traded bars do not reach its very ends
 
 /// How much of each session the bars of a file cover.
 class Coverage {
@@ -51,7 +52,10 @@ class Coverage {
         first_ns_(time_ns.front()),
         end_ns_(time_ns.back() + interval_ns_),
         first_session_(sessions.front()),
-        last_session_(sessions.back()) {}
+        last_session_(sessions.back()) {
+    if (last_session_ - first_session_ < kTellingDays) traded_.fill(true);
+    for (const std::int32_t session : sessions) traded_[weekday_of(session)] = true;
+  }
 
   [[nodiscard]] std::int64_t interval_ns() const { return interval_ns_; }
 
@@ -69,12 +73,20 @@ class Coverage {
     return session > first_session_ && session < last_session_;
   }
 
-  [[nodiscard]] int length(std::int32_t session) const { return session_hours(session, *calendar_).minutes; }
+  /// Minutes that a session should have; 0 on a weekday on which the file has no bar at all.
+  [[nodiscard]] int length(std::int32_t session) const {
+    return traded_[weekday_of(session)] ? session_hours(session, *calendar_).minutes : 0;
+  }
 
   [[nodiscard]] bool whole(std::int32_t session) const { return minutes(session) >= kWhole * length(session); }
 
  private:
+  static unsigned weekday_of(std::int32_t session) {
+    return std::chrono::weekday(sys_days(days(session))).c_encoding();
+  }
+
   const SessionCalendar* calendar_;
+  std::array<bool, 7> traded_{};  ///< by weekday: currencies rest on Saturdays, which no calendar of ours knows
   std::int64_t interval_ns_, first_ns_, end_ns_;
   std::int32_t first_session_, last_session_;
 };

@@ -38,9 +38,9 @@ struct Period {
 /// Marks the periods that the bars cover only in part.
 ///
 /// Weeks, months and quarters: those with fewer whole sessions than the calendar has, but for up to four without any
-/// bar between the first and the last of the file: exchanges close for events. The first and last session of the file
-/// are whole if the bars cover 95 % of their regular hours. Days: the first and last of the file if they do not.
-/// Bars of more than a day mark nothing.
+/// bar between the first and the last of the file: exchanges close for events. Weekdays on which a file of four weeks
+/// has no bar at all are the market's days off. The first and last session of the file are whole if the bars cover 95 %
+/// of their regular hours. Days: the first and last of the file if they do not. Bars of more than a day mark nothing.
 ///
 /// @param time_ns, sessions of all bars, shape [n]
 void mark_partial(std::vector<Period>& periods, std::span<const std::int64_t> time_ns,

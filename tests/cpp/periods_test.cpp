@@ -117,6 +117,25 @@ TEST_CASE("a few sessions without bars are a closed exchange, more are missing b
   CHECK(hole.partial(PeriodUnit::month, 2)[0] == "15 whole sessions of 21");
 }
 
+TEST_CASE("weekdays without any bar in the file are days off") {
+  std::vector<std::int64_t> hours;
+  std::vector<std::int32_t> sessions;
+  for (std::int32_t day = kMonday + 2; day < kMonday + 33; ++day) {  // January 2025 around the clock, Saturdays aside
+    for (int hour = 0; hour < 24 && (day - kMonday) % 7 != 5; ++hour) {
+      hours.push_back(day * kDayNs + hour * 60 * kMinuteNs);
+      sessions.push_back(day);
+    }
+  }
+  auto periods = last_periods(sessions, PeriodUnit::month, 1);
+  mark_partial(periods, hours, sessions, PeriodUnit::month, session_calendar("utc_day"));
+  CHECK(periods[0].partial.empty());
+  sessions.resize(10UL * 24);
+  hours.resize(sessions.size());
+  periods = last_periods(sessions, PeriodUnit::month, 1);
+  mark_partial(periods, hours, sessions, PeriodUnit::month, session_calendar("utc_day"));
+  CHECK(periods[0].partial == "10 whole sessions of 29");  // two in their midst count as closed
+}
+
 TEST_CASE("daily bars make whole sessions") {
   File file;
   for (const int day : {0, 1, 3, 4}) {

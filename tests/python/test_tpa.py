@@ -152,8 +152,8 @@ def test_a_folder_of_reports_is_replaced_as_a_whole_and_nothing_else_is(data: Pa
 
 
 def test_an_interrupted_run_of_several_symbols_leaves_nothing_half_written(data: Path, tmp_path: Path) -> None:
-    command = [SENTIO_CLI, "backtest", "AAA", "BBB", "CCC", "--data-dir", data, *RULE]
-    command += ["--out", tmp_path / "out", "--json", tmp_path / "all.json"]
+    outputs = ("--out", str(tmp_path / "out"), "--json", str(tmp_path / "all.json"))
+    command = [str(SENTIO_CLI), "backtest", "AAA", "BBB", "CCC", "--data-dir", str(data), *RULE, *outputs]
     whole = {"AAA", "BBB", "CCC", "summary.json"}
     for wait in (0.0, 0.01, 0.02, 0.03, 0.05, 0.08):
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
