@@ -205,8 +205,9 @@ OrderKind: TypeAlias = Literal["market", "limit", "stop"]
 class SimulationSettings(TypedDict, total=False):
     """How to trade. Bars before `begin` only warm the strategy up; `end` is one past the last measured bar. `stop_loss`
     and `take_profit` close a position that far, as a fraction, from its average price; `max_volume_share` is what the
-    fills of a bar may take of its volume: see docs/broker.md. `trials` is how many strategies this one was picked from;
-    `out` is a folder for the files of `sentio_cli backtest --out`."""
+    fills of a bar may take of its volume: see docs/broker.md. `trials` is how many strategies this one was picked from,
+    by default what the ledger beside an artifact says, else 1; `out` is a folder for the files of
+    `sentio_cli backtest --out`."""
 
     symbol: str
     capital: float

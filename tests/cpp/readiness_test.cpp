@@ -141,7 +141,7 @@ TEST_CASE("few sessions and a Sharpe ratio within its error keep the stage down"
 TEST_CASE("without a deflated Sharpe ratio of 0.95 nothing is fit for live trading, whatever else passes") {
   Case c;
   c.evidence.deflated_sharpe = 0.94;
-  CHECK(c.stage() == Stage::paper);
+  REQUIRE(c.stage() == Stage::paper);
   CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is below 0.95");
   c.evidence.deflated_sharpe = std::nullopt;
   CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is undefined");
