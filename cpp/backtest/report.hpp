@@ -23,6 +23,7 @@ struct Subject {
   std::string program_version;
   std::string symbol;
   std::string bars_file;  ///< its name, without the folder
+  std::string bars_hash;  ///< "sha256:" and the SHA-256 of its bytes; empty where it is not known
   std::vector<SkippedBars> skipped;
   nlohmann::ordered_json synthetic;  ///< the sidecar of generated bars; null for recorded ones
   nlohmann::ordered_json strategy;   ///< name, params, and the model's identity if it has one
@@ -59,7 +60,7 @@ struct Report {
 void require_replaceable(const std::filesystem::path& folder);
 
 /// Writes report.json, equity.csv, fills.csv and decisions.csv into a folder beside `folder` and renames it, so that it
-/// is never half there. An earlier report is replaced.
+/// is never half there. An earlier report is replaced, with the pages that `sentio report` has made of it.
 void write_folder(const Report& report, const std::filesystem::path& folder);
 
 }  // namespace sentio

@@ -13,7 +13,9 @@ ordered_json bars_json(const Report& report) {
   for (const SkippedBars& kind : report.subject.skipped) {
     skipped.push_back({{"kind", kind.kind}, {"count", kind.count}, {"first", kind.first}});
   }
+  const std::string& hash = report.subject.bars_hash;
   return {{"file", report.subject.bars_file},
+          {"sha256", hash.empty() ? ordered_json() : ordered_json(hash)},
           {"count", report.bars.size()},
           {"first", format_time(times.front())},
           {"last", format_time(times.back())},

@@ -26,4 +26,9 @@ std::optional<double> parse_number(std::string_view text) {
 std::string format_number(double value) { return shortest(value); }
 std::string format_number(float value) { return shortest(value); }
 
+void append_number(std::string& to, double value) {
+  std::array<char, 32> text;
+  to.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
+}
+
 }  // namespace sentio

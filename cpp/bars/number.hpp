@@ -16,6 +16,9 @@ namespace sentio {
 [[nodiscard]] std::string format_number(double value);
 [[nodiscard]] std::string format_number(float value);
 
+/// Appends what format_number gives: for files of a million numbers.
+void append_number(std::string& to, double value);
+
 inline constexpr std::array<double, 23> kPowersOfTen = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                         1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                         1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};

@@ -2,7 +2,7 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
+#include <utility>
 
 namespace sentio {
 namespace {
@@ -66,6 +66,25 @@ std::optional<int> parse_offset_minutes(Scanner& text) {
 // The years that int64 nanoseconds can hold.
 constexpr int kFirstYear = 1678, kLastYear = 2261;
 
+constexpr std::size_t kDateWidth = 10;
+
+/// Writes `value` with leading zeros and returns the place behind it.
+char* put_digits(char* to, unsigned value, unsigned width) {
+  for (char* place = to + width; place != to; value /= 10) *--place = static_cast<char>('0' + value % 10);
+  return to + width;
+}
+
+/// "2024-03-26": kDateWidth characters.
+char* put_date(char* to, std::int64_t time_ns) {
+  using namespace std::chrono;
+  const year_month_day date{floor<days>(sys_time<nanoseconds>(nanoseconds(time_ns)))};
+  to = put_digits(to, static_cast<unsigned>(static_cast<int>(date.year())), 4);
+  *to++ = '-';
+  to = put_digits(to, static_cast<unsigned>(date.month()), 2);
+  *to++ = '-';
+  return put_digits(to, static_cast<unsigned>(date.day()), 2);
+}
+
 }  // namespace
 
 std::optional<std::int64_t> parse_iso_time(std::string_view text) {
@@ -105,28 +124,36 @@ std::optional<std::int64_t> parse_iso_time(std::string_view text) {
 }
 
 std::string format_date(std::int64_t time_ns) {
-  using namespace std::chrono;
-  const year_month_day date{floor<days>(sys_time<nanoseconds>(nanoseconds(time_ns)))};
-  std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-  return text.data();
+  std::array<char, kDateWidth> text;
+  put_date(text.data(), time_ns);
+  return {text.data(), text.size()};
 }
 
 std::string format_time(std::int64_t time_ns) {
+  std::string text;
+  append_time(text, time_ns);
+  return text;
+}
+
+void append_time(std::string& to, std::int64_t time_ns) {
   const std::int64_t in_day = ((time_ns % kDayNs) + kDayNs) % kDayNs;
-  const auto second = static_cast<int>(in_day / kSecondNs);
-  const auto fraction = static_cast<int>(in_day % kSecondNs);
-  std::array<char, 32> text;
-  std::snprintf(text.data(), text.size(), "T%02d:%02d:%02d", second / 3600, second / 60 % 60, second % 60);
-  std::string out = format_date(time_ns) + text.data();
-  if (fraction != 0) {
-    const int width = fraction % 1'000'000 == 0 ? 3 : fraction % 1'000 == 0 ? 6 : 9;
-    const int shown = width == 3 ? fraction / 1'000'000 : width == 6 ? fraction / 1'000 : fraction;
-    std::snprintf(text.data(), text.size(), ".%0*d", width, shown);
-    out += text.data();
+  const auto second = static_cast<unsigned>(in_day / kSecondNs);
+  const auto fraction = static_cast<unsigned>(in_day % kSecondNs);
+  std::array<char, sizeof("YYYY-MM-DDTHH:MM:SS.123456789Z")> text;
+  char* end = put_date(text.data(), time_ns);
+  const std::array<std::pair<char, unsigned>, 3> clock{
+      {{'T', second / 3600}, {':', second / 60 % 60}, {':', second % 60}}};
+  for (const auto& [mark, value] : clock) {
+    *end++ = mark;
+    end = put_digits(end, value, 2);
   }
-  return out + 'Z';
+  if (fraction != 0) {
+    const unsigned width = fraction % 1'000'000 == 0 ? 3 : fraction % 1'000 == 0 ? 6 : 9;
+    *end++ = '.';
+    end = put_digits(end, width == 3 ? fraction / 1'000'000 : width == 6 ? fraction / 1'000 : fraction, width);
+  }
+  *end++ = 'Z';
+  to.append(text.data(), end);
 }
 
 }  // namespace sentio

@@ -15,6 +15,9 @@ inline constexpr std::int64_t kSecondNs = 1'000'000'000, kMinuteNs = 60 * kSecon
 /// "2024-03-26T13:30:00Z", with as many fraction digits as needed (none, 3, 6 or 9).
 [[nodiscard]] std::string format_time(std::int64_t time_ns);
 
+/// Appends what format_time gives: for files of a million times.
+void append_time(std::string& to, std::int64_t time_ns);
+
 /// "2024-03-26", the date in UTC.
 [[nodiscard]] std::string format_date(std::int64_t time_ns);
 

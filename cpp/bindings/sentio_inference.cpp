@@ -225,6 +225,7 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
                   .program_version = SENTIO_VERSION,
                   .symbol = settings.symbol,
                   .bars_file = "",
+                  .bars_hash = "",
                   .skipped = settings.skipped,
                   .synthetic = settings.synthetic,
                   .strategy = std::move(identity.strategy),
@@ -379,6 +380,7 @@ py::object backtest(const py::object& bars, const std::string& strategy, const s
     runner = std::make_unique<TFAStrategy>(*artifact);
     identity.strategy = {{"name", "tfa"},
                          {"artifact", artifact->folder().filename().string()},
+                         {"label", artifact->metadata().value("label", nlohmann::json())},
                          {"backend", artifact->backend()},
                          {"device", artifact->device()}};
     identity.notes = artifact->warnings();

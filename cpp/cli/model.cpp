@@ -41,6 +41,7 @@ nlohmann::ordered_json identity_of(const Artifact& artifact, const StrategyArgum
           {"version", arguments.version},
           {"spec_hash", artifact.spec().hash()},
           {"model_hash", at(metadata, "files").is_object() ? at(metadata, "files").value("model.pt", json()) : json()},
+          {"label", at(metadata, "label")},
           {"decision", artifact.decision().to_json()},
           {"backend", artifact.backend()},
           {"device", artifact.device()}};

@@ -13,6 +13,7 @@
 #include "backtest/bar_by_bar.hpp"
 #include "backtest/report.hpp"
 #include "bars/number.hpp"
+#include "bars/sha256.hpp"
 #include "bars/time.hpp"
 #include "cli/held_signals.hpp"
 #include "cli/output_file.hpp"
@@ -107,6 +108,7 @@ Subject subject_of(const Command& command, const std::string& symbol, const Load
           .program_version = program_version(),
           .symbol = symbol,
           .bars_file = loaded.path.filename().string(),
+          .bars_hash = a.out.empty() && a.json.empty() ? "" : "sha256:" + sha256_of_file(loaded.path),
           .skipped = loaded.csv.skipped,
           .synthetic = loaded.csv.synthetic,
           .strategy = ready.identity,

@@ -12,7 +12,9 @@
 #include "backtest/table.hpp"
 #include "backtest/text.hpp"
 #include "bars/file.hpp"
+#include "bars/number.hpp"
 #include "bars/sha256.hpp"
+#include "bars/time.hpp"
 #include "market.hpp"
 #include "scratch.hpp"
 
@@ -37,6 +39,7 @@ Report report_of(const Bars& bars, std::optional<DataSpans> spans = std::nullopt
                   .program_version = "test",
                   .symbol = "XYZ",
                   .bars_file = "XYZ.csv",
+                  .bars_hash = "sha256:00",
                   .skipped = {},
                   .synthetic = synthetic ? nlohmann::ordered_json{{"seed", 7}} : nlohmann::ordered_json(),
                   .strategy = {{"name", "random"}},
@@ -214,11 +217,41 @@ TEST_CASE("the report folder holds four files and replaces only an earlier repor
     const std::string name = entry.path().filename().string(), own = folder.path().filename().string();
     return name != own && name.starts_with(own);
   }));
+  write_file(folder.path() / "report.html", "a page of the report before");
+  write_folder(report, folder.path());
+  CHECK_FALSE(fs::exists(folder.path() / "report.html"));
   write_file(folder.path() / "mine.txt", "keep");
   CHECK_THROWS_WITH_AS(write_folder(report, folder.path()),
                        (folder.path().string() + ": holds files that are not a report, name another folder").c_str(),
                        std::invalid_argument);
   CHECK(fs::exists(folder.path() / "mine.txt"));
+}
+
+TEST_CASE("a table that is written in pieces has every line whole, once") {
+  const std::size_t bars = 20'000;  // over a megabyte of equity.csv, so many pieces
+  const Bars many = random_bars(bars, 3);
+  RunOptions options;
+  options.broker.fractional = true;
+  Run run = run_decisions(many.view(), random_decisions(bars, 5), options);
+  const Context context{.spans = {}, .synthetic = false, .periods = {}};
+  Analysis analysis = analyse(run, many.view(), options, context);
+  Report report = report_of(session_bars());
+  report = {report.subject, many.view(), options, std::move(run), std::move(analysis)};
+  const Scratch folder("report");
+  write_folder(report, folder.path());
+  std::istringstream lines(read_file(folder.path() / "equity.csv"));
+  std::string line;
+  std::getline(lines, line);
+  CHECK(line == "ts,open,close,position,equity,buy_and_hold_equity");
+  for (std::size_t i = 0; i < bars; ++i) {
+    REQUIRE(std::getline(lines, line));
+    REQUIRE(line == format_time(many.time_ns[i]) + ',' + format_number(many.open[i]) + ',' +
+                        format_number(many.close[i]) + ',' + format_number(report.run.position[i]) + ',' +
+                        format_number(report.run.equity[i]) + ',' +
+                        format_number(report.analysis.buy_and_hold_run.equity[i]));
+  }
+  CHECK_FALSE(std::getline(lines, line));
+  CHECK(sha256_hex(read_file(folder.path() / "fills.csv")) == fills_hash(report.run).substr(7));
 }
 
 TEST_CASE("equity.csv has a row per measured bar and decisions.csv the decision before them too") {
