@@ -315,6 +315,26 @@ def replay(
     require_same(result)
 
 
+@app.command("report")
+def report_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What backtest or tpa_test wrote with --out.")],
+    html: Annotated[Path | None, typer.Option(help="The page, one file that works offline. [DIR/report.html]")] = None,
+    png: Annotated[Path | None, typer.Option(help="The picture. [DIR/report.png]")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="The text, with its tables. [DIR/report.md]")] = None,
+    title: Annotated[str | None, typer.Option(help="Heading. [<strategy> on <symbol>]")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+) -> None:
+    """Make a page, a picture and a text of a backtest. Of the three only those named are made, or all if none is.
+
+    If DIR has a folder for each of several symbols, the three are made in each, and DIR/report.html leads to them.
+    """
+    from sentio_trainer.pages.write import write_report
+
+    made = write_report(folder, html=html, png=png, markdown=markdown, title=title, overwrite=overwrite)
+    for path in made:
+        typer.echo(f"{shown_path(path)}: {path.stat().st_size:,} bytes")
+
+
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Artifact folder, <model id>/<version>.")],
