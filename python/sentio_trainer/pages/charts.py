@@ -21,6 +21,7 @@ from sentio_trainer.pages.thinned import kept_points, thinning_note
 MOST_PRICES = 60_000  # points of the price line that a page carries: zooming draws them a part at a time
 MOST_FILLS = 20_000  # fills that a page carries
 _GROUPS = 200  # of bars, for exposure and turnover
+_FEW = 40  # points of a line that are marked, so that a single one is seen
 _DIGITS = 6  # significant ones in a drawn number
 _MS = 1_000_000  # nanoseconds
 
@@ -52,12 +53,12 @@ def equity_chart(run: ReportFolder) -> Chart:
         _line(run.ts, run.held_equity, names[1], "--held", hover="%{y:,.2f}"),
         _line(run.ts, run.equity, names[0], "--own", hover="%{y:,.2f}"),
         _line(run.ts, -held, names[1], "--held", hover="%{y:.2%}", yaxis="y2", showlegend=False),
-        _line(run.ts, -own, names[0], "--own", hover="%{y:.2%}", yaxis="y2", showlegend=False, fill="tozeroy"),
+        _line(run.ts, -own, names[0], "--own", hover="%{y:.2%}", yaxis="y2", showlegend=False),
     ]
     layout = {
-        "xaxis": {"type": "date", "anchor": "y2"},
-        "yaxis": {"title": {"text": "equity, currency"}, "domain": [0.36, 1.0], "tickformat": ",~s"},
-        "yaxis2": {"title": {"text": "drawdown"}, "domain": [0.0, 0.30], "tickformat": ".0%"},
+        "xaxis": {**_time_axis(run), "anchor": "y2"},
+        "yaxis": {"title": {"text": "equity, currency", "standoff": 8}, "domain": [0.36, 1.0], "tickformat": ",.9~r"},
+        "yaxis2": {"title": {"text": "drawdown", "standoff": 8}, "domain": [0.0, 0.30], "tickformat": "~%"},
         "hovermode": "x unified",
     }
     said = (
@@ -103,7 +104,7 @@ def periods_chart(run: ReportFolder) -> Chart:
     })  # fmt: skip
     layout = {
         "xaxis": {"type": "category", "categoryorder": "array", "categoryarray": labels, "nticks": 12},
-        "yaxis": {"title": {"text": "return"}, "tickformat": ".1%", "zeroline": True},
+        "yaxis": {"title": {"text": "return", "standoff": 8}, "tickformat": "~%", "zeroline": True},
         "bargap": 0.2,
     }
     returns = [row["metrics"].get("total_return") for row in rows]
@@ -129,17 +130,16 @@ def months_chart(run: ReportFolder) -> Chart:
         cells[years.index(month[:4])][int(month[5:]) - 1] = _rounded(value)
     known = [value for value in months.value if value is not None]
     reach = max((abs(value) for value in known), default=0.0) or 0.01
-    texts = [["" if value is None else f"{value * 100:.1f}" for value in row] for row in cells]
+    texts = [["" if value is None else decimal(value * 100, 1) for value in row] for row in cells]
     trace = {
         "type": "heatmap", "x": list(_MONTHS), "y": years, "z": cells, "zmin": -reach, "zmax": reach, "xgap": 2,
-        "ygap": 2, "text": texts, "texttemplate": "%{text}", "textfont": {"size": 11}, "hoverongaps": False,
+        "ygap": 2, "text": texts, "texttemplate": "%{text}", "textfont": {"size": 10}, "hoverongaps": False,
         "colorscale": [[0.0, "--fall"], [0.5, "--even"], [1.0, "--rise"]], "showscale": False,
         "hovertemplate": "%{y} %{x}: %{z:.2%}<extra></extra>",
     }  # fmt: skip
     layout = {
-        "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True},
+        "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True, "tickangle": 0},
         "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True},
-        "margin": {"t": 30, "b": 10},
     }
     said = f"Returns of {counted(len(known), 'month')}"
     if known:
@@ -185,8 +185,8 @@ def trades_chart(run: ReportFolder) -> Chart:
            "hovertemplate": "%{text} at %{y:,.6~g}"} for name, symbol, colour in _FILL_KINDS),
     ]  # fmt: skip
     layout = {
-        "xaxis": {"type": "date"},
-        "yaxis": {"title": {"text": "price, currency"}, "tickformat": ",~r"},
+        "xaxis": _time_axis(run),
+        "yaxis": {"title": {"text": "price, currency", "standoff": 8}, "tickformat": ",.9~r"},
         "hovermode": "closest",
     }
     said = (
@@ -198,20 +198,20 @@ def trades_chart(run: ReportFolder) -> Chart:
 
 
 _FILL_KINDS = (
+    ("change", "circle", "--held"),
+    ("exit", "x", "--mark"),
     ("long entry", "triangle-up", "--rise"),
     ("short entry", "triangle-down", "--fall"),
-    ("exit", "x", "--mark"),
-    ("change", "circle", "--held"),
 )
 
 
 def _fill_kind(before: float, after: float) -> int:
-    """Index in _FILL_KINDS: into a long, into a short, out, or more or less of the same."""
+    """Index in _FILL_KINDS: more or less of the same, out, into a long, or into a short."""
     if after == 0.0:
-        return 2
+        return 1
     if before * after <= 0.0:
-        return 0 if after > 0.0 else 1
-    return 3
+        return 2 if after > 0.0 else 3
+    return 0
 
 
 def calibration_chart(found: Calibration) -> Chart:
@@ -220,8 +220,8 @@ def calibration_chart(found: Calibration) -> Chart:
     if not found.bins:
         return Chart(key="calibration", title=title, said="", missing=found.missing)
     predicted = [_rounded(each.predicted) for each in found.bins]
-    ends = [min(each.low for each in found.bins), max(each.high for each in found.bins)]
-    ends = [min(ends[0], found.bins[0].predicted), max(ends[1], found.bins[-1].predicted)]
+    room = 0.1 * (found.bins[-1].predicted - found.bins[0].predicted) or 0.01
+    ends = [_rounded(found.bins[0].predicted - room), _rounded(found.bins[-1].predicted + room)]
     traces: list[Trace] = [
         {"type": "scatter", "mode": "lines", "name": "as predicted", "x": ends, "y": ends, "hoverinfo": "skip",
          "line": {"color": "--mark", "dash": "dash", "width": 1}},
@@ -235,8 +235,8 @@ def calibration_chart(found: Calibration) -> Chart:
          "line": {"color": "--own", "width": 1}, "marker": {"color": "--own", "size": 8}},
     ]  # fmt: skip
     layout = {
-        "xaxis": {"title": {"text": "predicted probability"}, "tickformat": ".1%"},
-        "yaxis": {"title": {"text": "share that came true"}, "tickformat": ".1%"},
+        "xaxis": {"title": {"text": "predicted probability", "standoff": 8}, "tickformat": "~%", "range": ends},
+        "yaxis": {"title": {"text": "share that came true", "standoff": 8}, "tickformat": "~%"},
     }
     outside = sum(not each.low <= each.predicted <= each.high for each in found.bins)
     said = (
@@ -250,17 +250,20 @@ def activity_chart(run: ReportFolder) -> Chart:
     """Exposure over turnover."""
     found = activity(run, groups=_GROUPS)
     times = _milliseconds(found.ts)
+    ends = [*times[1:], int(run.ts[-1]) // _MS]
+    widths = [max(end - begin, 1) * 0.9 for begin, end in zip(times, ends, strict=True)]
     traces: list[Trace] = [
         {"type": "scatter", "mode": "lines", "name": "exposure", "x": times, "y": _numbers(found.exposure),
          "line": {"color": "--own", "width": 1.5, "shape": "hv"}, "fill": "tozeroy",
          "hovertemplate": "%{y:.1%}"},
         {"type": "bar", "name": "turnover", "x": times, "y": _numbers(found.turnover), "yaxis": "y2",
-         "marker": {"color": "--held", "line": {"width": 0}}, "hovertemplate": "%{y:,.3~g} x equity"},
+         "width": widths, "offset": 0, "marker": {"color": "--held", "line": {"width": 0}},
+         "hovertemplate": "%{y:,.3~g} x equity"},
     ]  # fmt: skip
     layout = {
-        "xaxis": {"type": "date", "anchor": "y2"},
-        "yaxis": {"title": {"text": "exposure"}, "domain": [0.55, 1.0], "tickformat": ".0%"},
-        "yaxis2": {"title": {"text": "turnover, x equity"}, "domain": [0.0, 0.45], "tickformat": "~g"},
+        "xaxis": {**_time_axis(run), "anchor": "y2"},
+        "yaxis": {"title": {"text": "exposure", "standoff": 8}, "domain": [0.55, 1.0], "tickformat": "~%"},
+        "yaxis2": {"title": {"text": "turnover, x equity", "standoff": 8}, "domain": [0.0, 0.45], "tickformat": "~g"},
         "hovermode": "x unified",
     }
     mean = run.number("metrics.mean_exposure")
@@ -291,8 +294,8 @@ def costs_chart(run: ReportFolder) -> Chart:
     parts = ", ".join(f"{kind} {decimal(float(paid[-1]))}" for kind, paid in kinds.items() if paid[-1] != 0.0)
     said = f"Paid by the last fill, in currency: {parts}."
     layout = {
-        "xaxis": {"type": "date"},
-        "yaxis": {"title": {"text": "paid so far, currency"}, "tickformat": ",~s"},
+        "xaxis": _time_axis(run),
+        "yaxis": {"title": {"text": "paid so far, currency", "standoff": 8}, "tickformat": ",.9~r"},
         "hovermode": "x unified",
     }
     note = "" if len(kept) == len(run.fills) else f"Every {len(run.fills) // 1_000 + 1}th of {len(run.fills):,} fills."
@@ -312,9 +315,13 @@ def distribution_chart(trades: Trades) -> Chart:
         *_bars(held_s / size, "holding time", f"%{{x}} {unit}: %{{y:,}} trades", "x2", "y2"),
     ]
     layout = {
-        "xaxis": {"title": {"text": "profit of a trade, currency"}, "domain": [0.0, 0.46], "tickformat": ",~s"},
-        "yaxis": {"title": {"text": "trades"}, "tickformat": ",d"},
-        "xaxis2": {"title": {"text": f"holding time, {unit}"}, "domain": [0.56, 1.0], "anchor": "y2"},
+        "xaxis": {
+            "title": {"text": "profit of a trade, currency", "standoff": 8},
+            "domain": [0.0, 0.46],
+            "tickformat": ",.9~r",
+        },
+        "yaxis": {"title": {"text": "trades", "standoff": 8}, "tickformat": ",d"},
+        "xaxis2": {"title": {"text": f"holding time, {unit}", "standoff": 8}, "domain": [0.56, 1.0], "anchor": "y2"},
         "yaxis2": {"anchor": "x2", "tickformat": ",d"},
         "bargap": 0.03,
         "showlegend": False,
@@ -345,9 +352,19 @@ def _bars(values: Float64, name: str, hover: str, xaxis: str, yaxis: str) -> Ite
 def _line(ts: Int64, values: Float64, name: str, colour: str, *, hover: str, **more: Any) -> Trace:
     kept = kept_points(values)
     return {
-        "type": "scatter", "mode": "lines", "name": name, "x": _milliseconds(ts[kept]), "y": _numbers(values[kept]),
-        "line": {"color": colour, "width": 1.4}, "hovertemplate": hover, **more,
+        "type": "scatter", "mode": "lines" if len(kept) > _FEW else "lines+markers", "name": name,
+        "x": _milliseconds(ts[kept]), "y": _numbers(values[kept]),
+        "line": {"color": colour, "width": 1.4}, "marker": {"size": 5}, "hovertemplate": hover, **more,
     }  # fmt: skip
+
+
+def _time_axis(run: ReportFolder) -> dict[str, Any]:
+    """A date axis; a run of a single bar has it in the middle."""
+    if len(run.ts) > 1:
+        return {"type": "date"}
+    around = int((run.number("bars.interval_s") or 1.0) * 1_000)
+    at = int(run.ts[0]) // _MS
+    return {"type": "date", "range": [at - around, at + around]}
 
 
 def _even_points(count: int, most: int) -> Int64:

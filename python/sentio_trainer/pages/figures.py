@@ -7,7 +7,7 @@ DASH = "–"
 
 def percent(value: float | None, digits: int = 2) -> str:
     """ "12.34 %" of 0.1234."""
-    return DASH if value is None else f"{_no_minus_zero(value * 100, digits):,.{digits}f} %"
+    return DASH if value is None else f"{_no_minus_zero(value * 100, digits):,.{digits}f}\u00a0%"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

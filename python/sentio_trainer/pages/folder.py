@@ -144,13 +144,14 @@ def _read_document(path: Path) -> dict[str, Any]:
         raise DataError(
             f"{shown_path(path)}: schema_version must be {SCHEMA}.x, found {version}; run the backtest again"
         )
+    report: dict[str, Any] = document
     for key in _REQUIRED:
-        if key not in document:
+        if key not in report:
             raise DataError(f"{shown_path(path)}: {key} is missing")
     for key, inner in (("measured", "bars"), ("broker", "capital"), ("strategy", "name")):
-        if not isinstance(document[key], dict) or inner not in document[key]:
+        if not isinstance(report[key], dict) or inner not in report[key]:
             raise DataError(f"{shown_path(path)}: {key}.{inner} is missing")
-    return document
+    return report
 
 
 def _columns(path: Path, names: Iterable[str], *, empty: Iterable[str] = ()) -> dict[str, Any]:

@@ -16,18 +16,19 @@
 
   // "--name" anywhere in a chart is the colour of that name in the page's style.
   const coloured = (value, style) => {
-    if (Array.isArray(value)) return value.length && typeof value[0] === "number" ? value : value.map((each) => coloured(each, style));
+    if (Array.isArray(value)) return value.every((each) => typeof each === "number") ? value : value.map((each) => coloured(each, style));
     if (value && typeof value === "object")
       return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, coloured(inner, style)]));
     return typeof value === "string" && value.startsWith("--") ? style.getPropertyValue(value).trim() : value;
   };
 
-  const laidOut = (chart, style) => {
+  const PRINTED_WIDTH = 690;  // pixels of an A4 page between its margins
+  const laidOut = (chart, style, printing) => {
     const axis = { gridcolor: "--line", linecolor: "--line", zerolinecolor: "--quiet", automargin: true, zeroline: false };
     const narrow = window.innerWidth < 600;
     const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       font: { family: "system-ui, sans-serif", size: narrow ? 10 : 12, color: "--text" }, paper_bgcolor: "--page",
-      plot_bgcolor: "--page", height: chart.height, dragmode: narrow ? false : "zoom",
+      plot_bgcolor: "--page", height: chart.height, width: printing ? PRINTED_WIDTH : undefined, autosize: !printing, dragmode: narrow ? false : "zoom",
       hoverlabel: { bgcolor: "--panel", bordercolor: "--line", font: { color: "--text" } }, ...chart.layout };
     for (const key of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key)))
       layout[key] = { ...axis, ...layout[key], ...(chart.state[key] || {}) };
@@ -76,13 +77,13 @@
   };
 
   let charts = [];
-  const draw = (chart, style) => Plotly.react("chart-" + chart.key, coloured(chart.zoomed ? inView(chart) : chart.traces, style),
-    laidOut(chart, style), { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
+  const draw = (chart, style, printing) => Plotly.react("chart-" + chart.key, coloured(chart.zoomed ? inView(chart) : chart.traces, style),
+    laidOut(chart, style, printing), { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
   const paint = async (printing) => {
     root.dataset.theme = theme(printing);
     button.textContent = root.dataset.theme === "dark" ? "Light" : "Dark";
     const style = getComputedStyle(root);
-    await Promise.all(charts.map((chart) => draw(chart, style)));
+    await Promise.all(charts.map((chart) => draw(chart, style, printing)));
   };
 
   button.addEventListener("click", () => { chosen = theme() === "dark" ? "light" : "dark"; paint(); });

@@ -98,7 +98,7 @@ def _section(section: Section) -> str:
     parts = [f'<section aria-labelledby="h-{section.key}">', f'<h2 id="h-{section.key}">{escape(section.title)}</h2>']
     if section.chart is not None:
         parts.append(_figure(section.chart))
-    parts += [html_table(table) for table in section.tables]
+    parts += [html_table(table, titled=table.title == section.title) for table in section.tables]
     return "\n".join([*parts, "</section>"])
 
 
@@ -116,8 +116,8 @@ def _figure(chart: Chart) -> str:
     )
 
 
-def html_table(table: Table) -> str:
-    """A table with a caption and scopes."""
+def html_table(table: Table, *, titled: bool = False) -> str:
+    """A table with a caption and scopes; a heading above it that says the same leaves the caption to screen readers."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.header)
     rows = []
     for i, (name, *cells) in enumerate(table.rows):
@@ -129,7 +129,7 @@ def html_table(table: Table) -> str:
     note = f'\n<p class="note">{escape(table.note)}</p>' if table.note else ""
     return (
         f'<div class="scroll{tall}" tabindex="0" role="region" aria-label="{escape(table.title)}"><table{words}>'
-        f"<caption>{escape(table.title)}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
+        f"<caption{' class=said' * titled}>{escape(table.title)}</caption><thead><tr>{head}</tr></thead>\n<tbody>"
         + "\n".join(rows)
         + f"</tbody></table></div>{note}"
     )

@@ -41,6 +41,7 @@ def picture_png(run: ReportFolder, content: Content) -> bytes:
 
 def report_figure(run: ReportFolder, content: Content) -> "Figure":
     """Four panels over each other."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
@@ -63,13 +64,19 @@ def report_figure(run: ReportFolder, content: Content) -> "Figure":
     price.set_ylabel("price, currency")
     for panel in (equity, low, returns, price):
         panel.grid(alpha=0.3)
+    if len(run.ts) > 1:
+        for panel in (equity, low, price):
+            locator: Any = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
+            panel.xaxis.set_major_locator(locator)
+            panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     price.set_xlabel("time, UTC")
     return figure
 
 
 def _line(axes: "Axes", ts: Int64, values: Float64, label: str, colour: str) -> None:
     kept = kept_points(values)
-    axes.plot(_moments(ts[kept]), values[kept], label=label, color=colour, linewidth=1.0)
+    marker = "o" if len(kept) == 1 else None  # a line of one point is not seen
+    axes.plot(_moments(ts[kept]), values[kept], label=label, color=colour, linewidth=1.0, marker=marker)
 
 
 def _returns(axes: "Axes", run: ReportFolder) -> None:

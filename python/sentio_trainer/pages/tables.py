@@ -26,7 +26,7 @@ class Table:
 def key_figures(run: ReportFolder) -> Table:
     """The strategy beside buy-and-hold; an undefined figure is a dash with its reason."""
 
-    def pair(name: str, path: str, show: Any, why: str = "") -> tuple[str, str, str]:
+    def pair(name: str, path: str, show: Any, why: str = "") -> tuple[str, ...]:
         cells = []
         for who in ("metrics", "buy_and_hold"):
             value = run.number(f"{who}.{path}")
@@ -87,9 +87,8 @@ _ANNUALISED = (
 
 def evidence(run: ReportFolder) -> Table:
     """What the Sharpe ratio proves, given how many strategies it was picked from."""
-    found = run.at("evidence")
-    found = found if isinstance(found, dict) else {}
-    trials = found.get("trials") if isinstance(found.get("trials"), dict) else {}
+    found: dict[str, Any] = run.at("evidence") or {}
+    trials: dict[str, Any] = found.get("trials") or {}
     low, high = found.get("sharpe_low"), found.get("sharpe_high")
     sessions = found.get("sessions")
     why = f"{DASH} (undefined for {counted(int(sessions or 0), 'session')})"
@@ -154,7 +153,14 @@ def readiness(run: ReportFolder) -> Table | None:
         if not passed:
             marked.add(i)
         sign = {">=": "at least", "<=": "at most"}.get(str(each.get("comparison")), "")
-        rows.append((name, show(value), f"{sign} {show(limit)}".strip(), "pass" if passed else "FAIL"))
+        rows.append(
+            (
+                name,
+                show(value) if value is not None else f"{DASH} (undefined)",
+                f"{sign} {show(limit)}".strip(),
+                "pass" if passed else "FAIL",
+            )
+        )
     note = f"Score {whole(found.get('score'))} of 100; supported stage: {found.get('stage')}."
     for limit in found.get("limits", []):
         note += f" Not above that: {limit}."
