@@ -81,6 +81,15 @@ def test_all_charts_are_drawn_and_nothing_is_asked_for(
     assert not opened.page.is_visible("#failed")
 
 
+def test_no_button_sends_a_chart_elsewhere(browser: "Browser", whole: Path) -> None:
+    page = Opened(browser, whole).page
+    titles = set(page.evaluate("[...document.querySelectorAll('.modebar-btn')].map((each) => each.dataset.title)"))
+    assert titles <= {"Download plot as a PNG", "Download plot as a png", "Zoom", "Pan", "Zoom in", "Zoom out",
+                      "Reset axes"}  # fmt: skip
+    assert "Zoom" in titles
+    assert page.evaluate("document.querySelectorAll('main a').length") == 0
+
+
 def wait_until(page: "Page", expression: str) -> None:
     """Waits for an expression to be true. Playwright's own waiting is a kind of eval, which the page forbids."""
     for _ in range(400):

@@ -191,7 +191,7 @@ def test_the_text_has_the_tables_and_leads_to_the_picture(tpa: Path, tmp_path: P
     assert made == [tmp_path / "my picture.png", tmp_path / "text" / "r.md"]
     text = made[1].read_text()
     assert text.startswith("# A title\n")
-    assert f"]({(tmp_path / 'my picture.png').as_posix().replace(' ', '%20')})" in text
+    assert "](../my%20picture.png)" in text
     assert text.count("\n## ") == 13
     assert made[0].read_bytes().startswith(PNG)
     assert sorted(path.name for path in tpa.iterdir()) == ["decisions.csv", "equity.csv", "fills.csv", "report.json"]

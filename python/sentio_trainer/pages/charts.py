@@ -243,7 +243,7 @@ def calibration_chart(found: Calibration) -> Chart:
         f"{counted(len(found.bins), 'group')} of equal count; in {outside} of them the prediction is outside the 95 % "
         f"interval of what came true. The event: {found.event}."
     )
-    return Chart(key="calibration", title=title, said=said, traces=traces, layout=layout, note=f"Event: {found.event}.")
+    return Chart(key="calibration", title=title, said=said, traces=traces, layout=layout)
 
 
 def activity_chart(run: ReportFolder) -> Chart:

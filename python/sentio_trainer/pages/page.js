@@ -24,14 +24,16 @@
 
   const PRINTED_WIDTH = 690;  // pixels of an A4 page between its margins
   const laidOut = (chart, style, printing) => {
-    const axis = { gridcolor: "--line", linecolor: "--line", zerolinecolor: "--quiet", automargin: true, zeroline: false };
+    // Each axis makes room on its own side only: labels that stick out elsewhere would move the other axis in turn.
+    const axis = (key) => ({ gridcolor: "--line", linecolor: "--line", zerolinecolor: "--quiet", zeroline: false,
+      automargin: key.startsWith("x") ? "height" : "left" });
     const narrow = window.innerWidth < 600;
-    const layout = { margin: { l: 10, r: 10, t: 10, b: 10 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+    const layout = { margin: { l: 10, r: 20, t: 10, b: 10 }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
       font: { family: "system-ui, sans-serif", size: narrow ? 10 : 12, color: "--text" }, paper_bgcolor: "--page",
       plot_bgcolor: "--page", height: chart.height, width: printing ? PRINTED_WIDTH : undefined, autosize: !printing, dragmode: narrow ? false : "zoom",
       hoverlabel: { bgcolor: "--panel", bordercolor: "--line", font: { color: "--text" } }, ...chart.layout };
     for (const key of Object.keys(layout).filter((key) => /^[xy]axis\d*$/.test(key)))
-      layout[key] = { ...axis, ...layout[key], ...(chart.state[key] || {}) };
+      layout[key] = { ...axis(key), ...layout[key], ...(chart.state[key] || {}) };
     return coloured(layout, style);
   };
 
@@ -77,8 +79,10 @@
   };
 
   let charts = [];
+  // Named one by one: none of plotly's buttons that send a chart elsewhere.
+  const BUTTONS = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
   const draw = (chart, style, printing) => Plotly.react("chart-" + chart.key, coloured(chart.zoomed ? inView(chart) : chart.traces, style),
-    laidOut(chart, style, printing), { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] });
+    laidOut(chart, style, printing), { responsive: true, displaylogo: false, modeBarButtons: BUTTONS });
   const paint = async (printing) => {
     root.dataset.theme = theme(printing);
     button.textContent = root.dataset.theme === "dark" ? "Light" : "Dark";

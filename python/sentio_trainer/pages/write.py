@@ -1,7 +1,8 @@
 """`sentio report`: reads the folder of a run and writes its page, picture and text."""
 
+import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.files import write_atomic
@@ -89,5 +90,4 @@ def _seen_from(png: Path | None, markdown: Path | None) -> str | None:
     """The picture's path as the text must link to it."""
     if png is None or markdown is None:
         return None
-    picture, folder = png.absolute(), markdown.absolute().parent
-    return picture.relative_to(folder).as_posix() if picture.is_relative_to(folder) else picture.as_posix()
+    return PurePath(os.path.relpath(png, markdown.parent)).as_posix()
