@@ -269,6 +269,32 @@ def test_the_command_says_what_it_made_and_what_is_wrong(
     assert "none: no such folder" in capsys.readouterr().err
 
 
+def luminance(colour: str) -> float:
+    """Relative luminance of "#rrggbb", WCAG 2.2."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_stand_out_from_the_page_in_light_and_in_dark(page: Page) -> None:
+    assert contrast("#ffffff", "#000000") == pytest.approx(21.0)
+    themes = re.findall(r":root[^{]*\{([^}]*)\}", page.held["style"])
+    assert len(themes) == 2
+    for theme in themes:
+        colour = dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", theme))
+        for paper in ("page", "panel"):
+            for text in ("text", "quiet", "own", "bad"):
+                assert contrast(colour[text], colour[paper]) >= 4.5, (text, paper)  # WCAG 1.4.3
+            for line in ("own", "held", "third", "price", "mark", "rise", "fall"):
+                assert contrast(colour[line], colour[paper]) >= 3.0, (line, paper)  # WCAG 1.4.11
+        assert contrast(colour["text"], colour["warning"]) >= 4.5
+
+
 def copied(folder: Path, to: Path) -> None:
     to.mkdir(parents=True)
     for path in folder.iterdir():

@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import importlib
 import importlib.util
 import json
 from collections.abc import Sequence
@@ -80,9 +81,7 @@ def charts_json(charts: Sequence[Chart]) -> str:
 def _plotly() -> str:
     if importlib.util.find_spec("plotly") is None:
         raise ConfigError(f"the page needs plotly: {EXTRA}")
-    from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-
-    return str(get_plotlyjs())
+    return str(importlib.import_module("plotly.offline").get_plotlyjs())
 
 
 def _packed(text: str) -> str:

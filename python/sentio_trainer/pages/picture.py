@@ -1,5 +1,6 @@
 """The report as one picture: equity, drawdown, periods or months, trades on the price. Needs matplotlib."""
 
+import importlib
 import importlib.util
 import io
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,6 @@ def picture_png(run: ReportFolder, content: Content) -> bytes:
 
 def report_figure(run: ReportFolder, content: Content) -> "Figure":
     """Four panels over each other."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
@@ -64,11 +64,12 @@ def report_figure(run: ReportFolder, content: Content) -> "Figure":
     price.set_ylabel("price, currency")
     for panel in (equity, low, returns, price):
         panel.grid(alpha=0.3)
+    dates: Any = importlib.import_module("matplotlib.dates")  # has no types
     if len(run.ts) > 1:
         for panel in (equity, low, price):
-            locator: Any = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
+            locator = dates.AutoDateLocator(maxticks=9)
             panel.xaxis.set_major_locator(locator)
-            panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+            panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     price.set_xlabel("time, UTC")
     return figure
 
