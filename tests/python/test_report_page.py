@@ -148,6 +148,22 @@ def test_a_run_that_saw_its_bars_says_so_first_and_in_its_periods(tpa: Path, tmp
     assert (folder / "report.md").read_text().index("IN-SAMPLE") < (folder / "report.md").read_text().index("## ")
 
 
+def test_what_is_not_annualised_is_a_dash_with_the_reason_and_evidence_is_shown(tpa: Path, tmp_path: Path) -> None:
+    def few(document: dict[str, Any]) -> None:
+        reason = {"sharpe": None, "annualised_return": None, "not_annualised": "not annualised: 5 sessions"}
+        document["metrics"].update(reason, sharpe_of_stretch=1.234)
+        document["evidence"].update(deflated_sharpe=0.9004, sharpe_low=-0.5, sharpe_high=2.5, sessions=25)
+
+    copied(tpa, tmp_path / "run")
+    write_report(changed(tmp_path / "run", few))
+    text = (tmp_path / "run" / "report.md").read_text().replace("\u00a0", " ")
+    assert "| Sharpe ratio, a year | – (not annualised: 5 sessions) |" in text
+    assert "| Annualised return | – (not annualised: 5 sessions) |" in text
+    assert "| Sharpe ratio of the stretch, not annualised | 1.23 |" in text
+    assert "| 90.04 % |" in text
+    assert "| -0.50 to 2.50 |" in text
+
+
 def test_generated_bars_are_called_so_first(tmp_path: Path) -> None:
     bars = write_bars(tmp_path / "XYZ.csv", session_bars(8))
     (tmp_path / "XYZ.csv.synthetic.json").write_text('{"synthetic": true, "seed": 1}')
