@@ -85,7 +85,8 @@ int run(int argc, char** argv) {
   CLI::App app("Sentio: trading models and rules on bars, measured honestly", "sentio_cli");
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", "sentio_cli " + program_version());
-  for (const auto add : {add_tpa_test, add_backtest, add_features, add_stream, add_inspect, add_check, add_list})
+  for (const auto add :
+       {add_tpa_test, add_backtest, add_audit, add_features, add_stream, add_inspect, add_check, add_list})
     add(app);
   try {
     app.parse(argc, argv);

@@ -7,6 +7,7 @@ namespace sentio::cli {
 // Each adds its verb to the command line. The verb runs while the line is parsed, and throws what goes wrong.
 void add_tpa_test(CLI::App& app);
 void add_backtest(CLI::App& app);
+void add_audit(CLI::App& app);
 void add_features(CLI::App& app);
 void add_stream(CLI::App& app);
 void add_inspect(CLI::App& app);
