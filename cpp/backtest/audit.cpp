@@ -52,12 +52,13 @@ class Auditor {
 
   AuditResult run() {
     for (std::size_t i = 0; i < options_.cuts; ++i) {
-      const Place place = place_of(i);
+      Place place = place_of(i);
       if (i == 0 || !whole()) {
         base_ = observed(subject_.observe, bars_.subview(place.begin, place.end - place.begin));
         compare_ways(place);
         check_prices(place);
       }
+      if (i % 2 == 1) place.cut = before_event(place);
       for (std::size_t kind = 0; kind < kNoises.size(); ++kind) replace_future(place, kind);
       move_start(place);
     }
@@ -85,6 +86,22 @@ class Auditor {
     const std::size_t before = one_of(std::min(first, options_.window - 2), options_.window - 2);
     const std::size_t begin = std::min(cut - std::min(cut, before), bars_.size() - options_.window);
     return {begin, begin + options_.window, cut};
+  }
+
+  /// The bar before one in which something is done at the open: a fill that looks ahead shows there and nowhere else,
+  /// and fills are rare. The place's own cut if there is none.
+  std::size_t before_event(const Place& place) {
+    std::vector<std::size_t> events;
+    for (std::size_t cut = std::max(place.begin, first_cut()); cut + 1 < place.end; ++cut) {
+      const std::size_t t = cut + 1 - place.begin;
+      const bool event = std::ranges::any_of(base_, [&](const AuditColumn& column) {
+        const double value = column.values[t];  // no fill is 0 or NaN
+        return column.known == Known::at_open && value != 0.0 && !std::isnan(value) &&
+               !same(column.values[t - 1], value, 0.0);
+      });
+      if (event) events.push_back(cut);
+    }
+    return events.empty() ? place.cut : events[one_of(0, events.size() - 1)];
   }
 
   Columns observed(const Observe& observe, BarsView bars) {

@@ -93,7 +93,8 @@ struct AuditResult {
 };
 
 /// Looks for values that depend on bars that are not known yet. At each cut the bars after it are replaced by each kind
-/// of noise, and what is known by then must stay the same. Beside that: another start shows no longer than the columns
+/// of noise, and what is known by then must stay the same. Every second cut lies before a bar in which a column that is
+/// known at the open gets another value than 0 or NaN. Beside that: another start shows no longer than the columns
 /// say, blocks give what single bars give, and fills have prices that were traded.
 /// @throws std::invalid_argument if bars or options allow no cut, or the subject makes other columns than before
 [[nodiscard]] AuditResult audit(BarsView bars, const AuditSubject& subject, const AuditOptions& options,

@@ -17,6 +17,7 @@
 #include "bars/error.hpp"
 #include "bars/json.hpp"
 #include "bars/suggest.hpp"
+#include "bindings/audit.hpp"
 #include "bindings/columns.hpp"
 #include "bindings/stream.hpp"
 #include "bindings/windows.hpp"
@@ -39,6 +40,7 @@ using sentio::python::Columns;
 using sentio::python::FeatureArray;
 using sentio::python::PythonStream;
 using sentio::python::real_numbers;
+using sentio::python::register_audit;
 using sentio::python::register_stream;
 using sentio::python::whole_numbers;
 
@@ -457,6 +459,7 @@ PYBIND11_MODULE(sentio_inference, module) {
       .def("stream", &stream_of_model, py::kw_only(), "session"_a = py::none(), "interval_s"_a = py::none());
 
   register_stream(module, &to_python);
+  register_audit(module, &to_python);
   module.def("rule_stream", &stream_of_rule, "strategy"_a, "params"_a = py::dict(), py::kw_only(),
              "session"_a = "us_equity", "interval_s"_a = py::none());
 

@@ -3,7 +3,7 @@
 Shapes: n bars or windows, F features, T rows a window (`Artifact.sequence_length`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
@@ -301,4 +301,82 @@ def backtest(
     Raises:
         InputError: the cost file is wrong.
         ValueError: another argument is wrong.
+    """
+
+class AuditDifference(TypedDict):
+    """A value that is not what it was. Values that are not finite are None."""
+
+    check: Literal["future", "start", "fill price"]
+    column: str
+    bar: int
+    time: str
+    value: float | None
+    """With the bars as they are."""
+    other: float | None
+    """With the other future or start; of a fill price: the nearest that the bar traded at."""
+    cut: int
+    """The last bar of which anything is known; for `start` the first bar."""
+    cut_time: str
+    how: str
+    trials: int
+    """In which the column differed by this check."""
+    text: str
+    """All of it in a sentence."""
+
+class AuditCheck(TypedDict):
+    name: str
+    trials: int
+    values: int
+    differences: int
+
+class AuditStart(TypedDict):
+    """How long another start showed in a column of which `settle` says nothing."""
+
+    column: str
+    starts: int
+    longest: int
+    to_the_end: int
+
+class Audit(TypedDict):
+    schema_version: str
+    clean: bool
+    columns: list[str]
+    checks: list[AuditCheck]
+    differences: list[AuditDifference]
+    starts: list[AuditStart]
+    not_compared: list[str]
+
+def audit(
+    bars: Bars,
+    pipeline: Callable[[Bars], Mapping[str, ArrayLike]],
+    *,
+    cuts: int = 25,
+    seed: int = 1,
+    warmup: int | None = None,
+    window: int = 0,
+    at_open: Sequence[str] = (),
+    fill_prices: Sequence[str] = (),
+    settle: Mapping[str, int] = ...,
+) -> Audit:
+    """Looks for look-ahead in Python code, as `sentio_cli audit` does: see docs/audit.md.
+
+    At each cut the bars after it are replaced by nine kinds of noise, and what the pipeline makes of the bars up to it
+    must keep its bits. Leave labels out: they look ahead on purpose.
+
+    Args:
+        bars: n bars.
+        pipeline: makes named arrays of bars, shape [n] or [n, k], row t of what is known at the close of bar t; always
+            the same names. It must be able to run on `warmup` + 1 bars.
+        cuts: bars at which the future is replaced.
+        seed: of the cuts and of the noise.
+        warmup: no cut lies before this bar; a tenth of the bars if not given.
+        window: bars given to the pipeline around each cut, 0 for all. What it remembers must fit.
+        at_open: arrays whose row t is known at the open of bar t, such as quantities and prices of fills at the open.
+        fill_prices: arrays of prices before costs, NaN without a fill, that must lie within the low and high of their
+            bar.
+        settle: by name, the first bar after a start at which the start shows no longer.
+
+    Raises:
+        TypeError: the pipeline does not return named arrays of real numbers.
+        ValueError: bars or arguments allow no cut, an array has another shape, or the names change.
     """
