@@ -56,9 +56,9 @@ class Auditor {
       if (i == 0 || !whole()) {
         base_ = observed(subject_.observe, bars_.subview(place.begin, place.end - place.begin));
         compare_ways(place);
-        check_prices(place);
+        check_prices(base_, bars_.subview(place.begin, place.end - place.begin), place, 0, "with the bars as they are");
       }
-      if (i % 2 == 1) place.cut = before_event(place);
+      place.cut = telling_cut(i, place);
       for (std::size_t kind = 0; kind < kNoises.size(); ++kind) replace_future(place, kind);
       move_start(place);
     }
@@ -88,20 +88,33 @@ class Auditor {
     return {begin, begin + options_.window, cut};
   }
 
-  /// The bar before one in which something is done at the open: a fill that looks ahead shows there and nowhere else,
-  /// and fills are rare. The place's own cut if there is none.
-  std::size_t before_event(const Place& place) {
-    std::vector<std::size_t> events;
-    for (std::size_t cut = std::max(place.begin, first_cut()); cut + 1 < place.end; ++cut) {
-      const std::size_t t = cut + 1 - place.begin;
-      const bool event = std::ranges::any_of(base_, [&](const AuditColumn& column) {
-        const double value = column.values[t];  // no fill is 0 or NaN
-        return column.known == Known::at_open && value != 0.0 && !std::isnan(value) &&
-               !same(column.values[t - 1], value, 0.0);
-      });
-      if (event) events.push_back(cut);
+  /// Where leaks show that show nowhere else. Every second cut lies before a fill: what a fill looks ahead at, it shows
+  /// in its own bar. Of the others, every second is the bar of a first value, such as a model's where its training
+  /// ends.
+  std::size_t telling_cut(std::size_t i, const Place& place) {
+    constexpr std::size_t kFirstValues = 2;
+    const auto is_fill = [](const AuditColumn& column, std::size_t t) {
+      const double value = column.values[t];  // no fill is 0 or NaN
+      return column.known == Known::at_open && value != 0.0 && !std::isnan(value) &&
+             !same(column.values[t - 1], value, 0.0);
+    };
+    const auto is_first_value = [](const AuditColumn& column, std::size_t t) {
+      return std::isnan(column.values[t - 1]) && !std::isnan(column.values[t]);
+    };
+    if (i % 2 == 1) return cut_at(place, 1, is_fill);
+    return i % 4 == kFirstValues ? cut_at(place, 0, is_first_value) : place.cut;
+  }
+
+  /// A cut that lies `bars_before` one for which `is_event` of a column is true; the place's own if there is none.
+  template <class IsEvent>
+  std::size_t cut_at(const Place& place, std::size_t bars_before, const IsEvent& is_event) {
+    std::vector<std::size_t> cuts;
+    for (std::size_t cut = std::max(place.begin + 1, first_cut()); cut + 1 < place.end; ++cut) {
+      const std::size_t t = cut + bars_before - place.begin;
+      if (std::ranges::any_of(base_, [&](const AuditColumn& column) { return is_event(column, t); }))
+        cuts.push_back(cut);
     }
-    return events.empty() ? place.cut : events[one_of(0, events.size() - 1)];
+    return cuts.empty() ? place.cut : cuts[one_of(0, cuts.size() - 1)];
   }
 
   Columns observed(const Observe& observe, BarsView bars) {
@@ -146,6 +159,7 @@ class Auditor {
            .cut_time_ns = bars_.time_ns[known_bar],
            .how = std::string(name_of(noise))});
     }
+    check_prices(columns, other.view(), place, kept, std::string(name_of(noise)));
     report(other.size());
   }
 
@@ -180,7 +194,7 @@ class Auditor {
            .other = columns[c].values[bar],
            .cut = place.begin + late,
            .cut_time_ns = bars.time_ns[0],
-           .how = "settles after " + std::to_string(settle) + " bars, it says"});
+           .how = "settle " + std::to_string(settle)});
     }
     report(bars.size());
   }
@@ -220,17 +234,19 @@ class Auditor {
     }
   }
 
-  void check_prices(const Place& place) {
-    const BarsView bars = bars_.subview(place.begin, place.end - place.begin);
+  /// @param first the first of `bars` whose fills were not checked before
+  void check_prices(const Columns& columns, BarsView bars, const Place& place, std::size_t first,
+                    const std::string& how) {
+    constexpr double kRounding = 1e-9;
     AuditCheck& check = result_.checks.back();
     ++check.trials;
-    for (const AuditColumn& column : base_) {
+    for (const AuditColumn& column : columns) {
       if (!column.is_fill_price) continue;
-      for (std::size_t t = 0; t < bars.size(); ++t) {
+      for (std::size_t t = first; t < bars.size(); ++t) {
         const double price = column.values[t];
         if (std::isnan(price)) continue;
         ++check.cells;
-        if (price >= bars.low[t] && price <= bars.high[t]) continue;
+        if (price >= bars.low[t] * (1.0 - kRounding) && price <= bars.high[t] * (1.0 + kRounding)) continue;
         ++check.differences;
         add({.check = kFillPrice,
              .column = column.name,
@@ -240,7 +256,7 @@ class Auditor {
              .other = std::clamp(price, bars.low[t], bars.high[t]),
              .cut = place.begin + t,
              .cut_time_ns = bars.time_ns[t],
-             .how = "outside of what the bar traded at"});
+             .how = how});
         break;
       }
     }
@@ -352,9 +368,10 @@ std::string describe(const AuditDifference& d) {
            bar(d.cut, d.cut_time_ns) + " (" + d.how + ")";
   }
   if (d.check == kStart)
-    return is + ", and " + other + " with bars from " + bar(d.cut, d.cut_time_ns) + " on; it " + d.how;
+    return is + ", and " + other + " with bars from " + bar(d.cut, d.cut_time_ns) +
+           " on, which should no longer show (" + d.how + ")";
   if (d.check == kBarByBar) return is + " in blocks, and " + other + " bar by bar";
-  return is + ", " + d.how + "; the nearest price is " + other;
+  return is + ", which the bar did not trade at; the nearest price is " + other + " (" + d.how + ")";
 }
 
 }  // namespace sentio

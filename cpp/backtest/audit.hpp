@@ -48,7 +48,7 @@ void append_columns(const Run& run, std::vector<AuditColumn>& columns);
 [[nodiscard]] AuditSubject audit_subject(std::function<std::unique_ptr<Strategy>()> make, RunOptions options);
 
 struct AuditOptions {
-  std::size_t cuts = 25;  ///< bars at which the future is replaced, and starts that are tried
+  std::size_t cuts = 40;  ///< bars at which the future is replaced, and starts that are tried
   std::uint64_t seed = 1;
   std::size_t warmup = 0;  ///< no cut lies before this bar
   std::size_t window = 0;  ///< bars that the subject sees around each cut; 0 for all. All that it remembers must fit.
@@ -64,7 +64,7 @@ struct AuditDifference {
   double other;     ///< with the other future, start or way; of a fill price: the nearest that the bar traded at
   std::size_t cut;  ///< the last bar of which anything is known; for "start", the first bar
   std::int64_t cut_time_ns;
-  std::string how;         ///< the noise, or what else was done
+  std::string how;         ///< the noise (fills in it are checked too), or what else was done
   std::size_t trials = 1;  ///< in which the column differed by this check
 };
 
@@ -93,9 +93,9 @@ struct AuditResult {
 };
 
 /// Looks for values that depend on bars that are not known yet. At each cut the bars after it are replaced by each kind
-/// of noise, and what is known by then must stay the same. Every second cut lies before a bar in which a column that is
-/// known at the open gets another value than 0 or NaN. Beside that: another start shows no longer than the columns
-/// say, blocks give what single bars give, and fills have prices that were traded.
+/// of noise, and what is known by then must stay the same. Half of the cuts lie before fills, a quarter at first values
+/// that are not NaN, where there are any. Beside that: another start shows no longer than the columns say, blocks give
+/// what single bars give, and fills have prices that were traded.
 /// @throws std::invalid_argument if bars or options allow no cut, or the subject makes other columns than before
 [[nodiscard]] AuditResult audit(BarsView bars, const AuditSubject& subject, const AuditOptions& options,
                                 const Progress& progress = {});

@@ -14,14 +14,19 @@
 #include <vector>
 
 #include "backtest/audit_report.hpp"
+#include "bars/number.hpp"
 #include "bindings/columns.hpp"
 
 namespace sentio::python {
+
+/// NumPy rounds sums and products of matrices by their sizes, and the bars that end at the cut are fewer.
+inline constexpr double kPythonTolerance = 1e-9;
 
 /// What the caller says of the arrays that his pipeline makes, by their names.
 struct AuditNames {
   std::vector<std::string> at_open, fill_prices;
   std::map<std::string, std::size_t> settle;
+  double tolerance;
 };
 
 template <class T>
@@ -52,7 +57,8 @@ inline void append_array(const std::string& name, const py::object& values, std:
     AuditColumn column{.name = array.ndim() == 1 ? name : name + "[" + std::to_string(c) + "]",
                        .values = std::vector<double>(bars),
                        .known = named(names.at_open) ? Known::at_open : Known::at_close,
-                       .is_fill_price = named(names.fill_prices)};
+                       .is_fill_price = named(names.fill_prices),
+                       .tolerance = names.tolerance};
     if (settle != names.settle.end()) column.settle = settle->second;
     for (std::size_t t = 0; t < bars; ++t) column.values[t] = array.data()[t * width + c];
     columns.push_back(std::move(column));
@@ -84,6 +90,8 @@ inline std::vector<AuditColumn> observed(const py::object& pipeline, BarsView ba
 inline nlohmann::ordered_json audited(const py::object& bars, const py::object& pipeline, std::size_t cuts,
                                       std::uint64_t seed, std::optional<std::size_t> warmup, std::size_t window,
                                       const AuditNames& names) {
+  if (!(names.tolerance >= 0.0 && names.tolerance < 1.0))
+    throw std::invalid_argument("tolerance must be at least 0 and below 1, found " + format_number(names.tolerance));
   const Columns columns(bars);
   const BarsView view = columns.view();
   require_valid(view);
@@ -102,12 +110,15 @@ inline void register_audit(py::module_& module, py::object (*to_python)(const nl
       "audit",
       [to_python](const py::object& bars, const py::object& pipeline, std::size_t cuts, std::uint64_t seed,
                   std::optional<std::size_t> warmup, std::size_t window, const std::vector<std::string>& at_open,
-                  const std::vector<std::string>& fill_prices, const std::map<std::string, std::size_t>& settle) {
-        return to_python(audited(bars, pipeline, cuts, seed, warmup, window, {at_open, fill_prices, settle}));
+                  const std::vector<std::string>& fill_prices, const std::map<std::string, std::size_t>& settle,
+                  double tolerance) {
+        return to_python(
+            audited(bars, pipeline, cuts, seed, warmup, window, {at_open, fill_prices, settle, tolerance}));
       },
       "bars"_a, "pipeline"_a, py::kw_only(), "cuts"_a = AuditOptions{}.cuts, "seed"_a = AuditOptions{}.seed,
       "warmup"_a = py::none(), "window"_a = 0, "at_open"_a = std::vector<std::string>{},
-      "fill_prices"_a = std::vector<std::string>{}, "settle"_a = std::map<std::string, std::size_t>{});
+      "fill_prices"_a = std::vector<std::string>{}, "settle"_a = std::map<std::string, std::size_t>{},
+      "tolerance"_a = kPythonTolerance);
 }
 
 }  // namespace sentio::python

@@ -350,18 +350,19 @@ def audit(
     bars: Bars,
     pipeline: Callable[[Bars], Mapping[str, ArrayLike]],
     *,
-    cuts: int = 25,
+    cuts: int = 40,
     seed: int = 1,
     warmup: int | None = None,
     window: int = 0,
     at_open: Sequence[str] = (),
     fill_prices: Sequence[str] = (),
     settle: Mapping[str, int] = ...,
+    tolerance: float = 1e-9,
 ) -> Audit:
     """Looks for look-ahead in Python code, as `sentio_cli audit` does: see docs/audit.md.
 
     At each cut the bars after it are replaced by nine kinds of noise, and what the pipeline makes of the bars up to it
-    must keep its bits. Leave labels out: they look ahead on purpose.
+    must stay the same. Leave labels out: they look ahead on purpose.
 
     Args:
         bars: n bars.
@@ -375,6 +376,8 @@ def audit(
         fill_prices: arrays of prices before costs, NaN without a fill, that must lie within the low and high of their
             bar.
         settle: by name, the first bar after a start at which the start shows no longer.
+        tolerance: what rounding may do to a value, relative to it above 1; 0 compares bits. NumPy rounds sums and
+            products by the number of bars.
 
     Raises:
         TypeError: the pipeline does not return named arrays of real numbers.
