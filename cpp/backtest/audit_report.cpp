@@ -81,8 +81,9 @@ std::string to_text(const AuditResult& result, bool colour) {
                {grouped(check.cells)},
                {grouped(check.differences), check.differences > 0 ? Tone::bad : Tone::plain}});
   }
+  const std::string starts = starts_text(result);
   std::string text = wrapped("", counted(result.columns.size(), "column") + ": " + joined(result.columns), 0);
-  text += '\n' + table.text(colour) + '\n' + starts_text(result) + '\n';
+  text += '\n' + table.text(colour) + (starts.empty() ? "" : '\n' + starts) + '\n';
   if (result.clean()) return text + toned("No look-ahead found.", Tone::good, colour) + '\n';
   text += toned(counted(result.differences.size(), "difference") + ":", Tone::bad, colour) + '\n';
   for (const AuditDifference& d : result.differences)

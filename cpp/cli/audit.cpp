@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "backtest/audit_report.hpp"
+#include "backtest/table.hpp"
 #include "backtest/text.hpp"
 #include "bars/error.hpp"
 #include "cli/bars_source.hpp"
@@ -77,6 +78,15 @@ AuditSubject subject_of(const Arguments& a, const ReadyStrategy& ready, const Ru
           .bar_by_bar = [=](BarsView bars) { return with_features(artifact, decisions.bar_by_bar, bars); }};
 }
 
+/// What is left out, and why; empty if nothing is.
+std::string left_out(const ReadyStrategy& ready) {
+  const auto* const model = dynamic_cast<const TFAStrategy*>(ready.strategy.get());
+  if (model == nullptr || model->artifact().backend() != "torch") return "";
+  return "Exposures, fills and equity are not compared: LibTorch rounds by batch size, and a decision may turn on "
+         "that. "
+         "With --backend native they are, where the artifact has its graph.";
+}
+
 std::string settings_text(const AuditOptions& options, std::size_t bars) {
   const bool whole = options.window == 0 || options.window >= bars;
   return counted(options.cuts, "cut") + ", seed " + std::to_string(options.seed) + ", " +
@@ -139,6 +149,7 @@ void run(const Arguments& a) {
     std::cout << "Look-ahead audit of " << ready.label << " on " << loaded.path.filename().string() << ", "
               << counted(bars.size(), "bar") << "\n"
               << settings_text(options, bars.size()) << "\n"
+              << (left_out(ready).empty() ? "" : wrapped("", left_out(ready), 0))
               << to_text(result, isatty(STDOUT_FILENO) != 0);
   }
   if (!result.clean()) throw std::runtime_error("audit: " + describe(result.differences.front()));

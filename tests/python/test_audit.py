@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from cli_support import refusal_of, report_of, run_cli
 from leaks import LEAKS, Leak, Made, forward_return, momentum, quarters, table
-from market_bars import MINUTE_NS, REAL_BARS, market
+from market_bars import MINUTE_NS, PROJECT, REAL_BARS, market
 from native_support import random_model, write_artifact
 from sentio_features import Bars, FeatureBuilder, FeatureSpec
 from sentio_inference import audit
@@ -128,6 +130,15 @@ def test_a_rare_leak_needs_cuts_where_it_shows() -> None:
     result = audit(quarters(1), pipeline)
     assert not result["clean"]
     assert result["differences"][0]["bar"] == 192
+
+
+def test_the_example_of_the_page_finds_its_leak(tmp_path: Path) -> None:
+    write_bars(tmp_path / "SPY_1d.csv", market(1, 600))
+    page = (PROJECT / "docs" / "audit.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("z at bar ")
+    assert done.stdout.count("\n") == 1
 
 
 def test_arguments_that_cannot_be_are_refused() -> None:
