@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torchscript_support
 from cli_support import refusal_of, report_of, run_cli
 from leaks import LEAKS, Leak, Made, forward_return, momentum, quarters, table
 from market_bars import MINUTE_NS, PROJECT, REAL_BARS, market
@@ -198,6 +200,19 @@ def test_every_rule_and_a_model_pass_the_command(tmp_path: Path) -> None:
         "position",
         "equity",
     ]
+
+
+def test_what_a_model_of_libtorch_leaves_out_is_said(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(torchscript_support.SPEC.width, 1))
+    torchscript_support.write_artifact(tmp_path / "artifacts" / "TFA" / "v1", network)
+    write_bars(tmp_path / "bars.csv", market(5, 600))
+    arguments = ("audit", "--strategy", "tfa", "--bars", "bars.csv", "--cuts", "4", "--backend", "torch")
+
+    report = report_of(*arguments, cwd=tmp_path)
+    assert report["clean"], report["differences"]
+    assert report["columns"][-2:] == ["logit", "probability"]
+    assert report["left_out"].startswith("Exposures, fills and equity are not compared: LibTorch rounds by batch size")
+    assert "Exposures, fills and equity are not compared" in run_cli(*arguments, cwd=tmp_path).stdout
 
 
 def test_the_table_says_what_was_compared(tmp_path: Path) -> None:
