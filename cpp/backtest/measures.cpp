@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backtest/json_value.hpp"
+#include "backtest/text.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
@@ -83,20 +84,25 @@ Measures Measurer::operator()(BarRange range) const {
   m.start_equity = equity_before(range.begin);
   m.end_equity = equity.back();
   m.total_return = total_return(returns);
-  m.annualised_return = annualised_return(returns, periods_per_year_);
-  m.monthly_return = monthly_return(returns, periods_per_year_);
-  m.volatility = volatility(returns, periods_per_year_);
-  m.sharpe = sharpe(returns, periods_per_year_);
-  m.sharpe_standard_error = sharpe_standard_error(returns, periods_per_year_);
-  m.sortino = sortino(returns, periods_per_year_);
+  m.sharpe_of_stretch = sharpe(returns, static_cast<double>(returns.size()));
   m.drawdown = shifted(max_drawdown(equity, m.start_equity), range.begin);
-  m.calmar = calmar(m.annualised_return, m.drawdown.depth);
+  m.sessions = session_figures(range);
+  if (m.sessions.count < kSessionsToAnnualise) {
+    m.not_annualised = "not annualised: " + counted(m.sessions.count, "session");
+  } else {
+    m.annualised_return = annualised_return(returns, periods_per_year_);
+    m.monthly_return = monthly_return(returns, periods_per_year_);
+    m.volatility = volatility(returns, periods_per_year_);
+    m.sharpe = sharpe(returns, periods_per_year_);
+    m.sharpe_standard_error = sharpe_standard_error(returns, periods_per_year_);
+    m.sortino = sortino(returns, periods_per_year_);
+    m.calmar = calmar(m.annualised_return, m.drawdown.depth);
+  }
   m.trades = trade_figures(rows_within(trades_, range, &Trade::exit_bar));
   m.fills = fills.size();
   m.costs = costs_of(fills, column(run_.borrow));
   m.longest_flat_bars = longest_flat(position);
   m.signal = signal_figures(column(signals_.signal), column(signals_.forward_return));
-  m.sessions = session_figures(range);
   m.trades_per_session = static_cast<double>(m.trades.count) / static_cast<double>(m.sessions.count);
 
   double exposure = 0.0, in_market = 0.0, traded = 0.0;
@@ -109,7 +115,7 @@ Measures Measurer::operator()(BarRange range) const {
   m.time_in_market = in_market / bars;
   if (const double mean_equity = *mean(equity); mean_equity > 0.0) {
     m.turnover = traded / mean_equity;
-    m.annual_turnover = *m.turnover * periods_per_year_ / bars;
+    if (!m.not_annualised) m.annual_turnover = *m.turnover * periods_per_year_ / bars;
   }
   return m;
 }
@@ -128,7 +134,7 @@ SessionFigures Measurer::session_figures(BarRange range) const {
       periods_per_year_ * static_cast<double>(figures.count) / static_cast<double>(range.size());
   figures.mean_return = mean(returns);
   figures.sample_std = sample_std(returns);
-  figures.sharpe = sharpe(returns, sessions_per_year);
+  if (figures.count >= kSessionsToAnnualise) figures.sharpe = sharpe(returns, sessions_per_year);
   figures.best = std::ranges::max(returns);
   figures.worst = std::ranges::min(returns);
   return figures;
@@ -139,11 +145,13 @@ nlohmann::ordered_json to_json(const Measures& m, BarsView bars) {
       {"bars", m.bars},
       {"start_equity", m.start_equity},
       {"end_equity", m.end_equity},
+      {"not_annualised", m.not_annualised ? nlohmann::ordered_json(*m.not_annualised) : nullptr},
       {"total_return", or_null(m.total_return)},
       {"annualised_return", or_null(m.annualised_return)},
       {"monthly_return", or_null(m.monthly_return)},
       {"volatility", or_null(m.volatility)},
       {"sharpe", or_null(m.sharpe)},
+      {"sharpe_of_stretch", or_null(m.sharpe_of_stretch)},
       {"sharpe_standard_error", or_null(m.sharpe_standard_error)},
       {"sortino", or_null(m.sortino)},
       {"calmar", or_null(m.calmar)},

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backtest/metrics.hpp"
@@ -31,14 +32,21 @@ struct SessionFigures {
   std::optional<double> mean_return, sample_std, sharpe, best, worst;  ///< sharpe: over the sessions of one year
 };
 
-/// The figures of a stretch of a run.
+/// A stretch of fewer sessions says nothing of a year: its figures are not annualised.
+inline constexpr std::size_t kSessionsToAnnualise = 20;
+
+/// The figures of a stretch of a run. Those of a year or a month (annualised_return, monthly_return, volatility,
+/// sharpe, sharpe_standard_error, sortino, calmar, annual_turnover and the sessions' sharpe) need kSessionsToAnnualise
+/// sessions.
 struct Measures {
   std::size_t bars = 0;
   double start_equity = 0.0, end_equity = 0.0;
+  std::optional<std::string> not_annualised;  ///< why not, "not annualised: 5 sessions", where there are too few
   std::optional<double> total_return, annualised_return, monthly_return, volatility, sharpe, sharpe_standard_error,
       sortino, calmar;
-  Drawdown drawdown;    ///< bars are indices into the file
-  TradeFigures trades;  ///< trades completed in the stretch
+  std::optional<double> sharpe_of_stretch;  ///< mean / sample_std x sqrt(n) of the bars' returns: a t-value
+  Drawdown drawdown;                        ///< bars are indices into the file
+  TradeFigures trades;                      ///< trades completed in the stretch
   std::optional<double> trades_per_session;
   std::size_t fills = 0;
   std::optional<double> mean_exposure;    ///< mean of |position x close / equity| over bars

@@ -170,15 +170,42 @@ TEST_CASE("a run without trades has null figures, not zeros") {
   check_width(to_text(report, false));
 }
 
+TEST_CASE("nothing is annualised from fewer than 20 sessions, and the report says so once") {
+  const Report report = report_of(session_bars());
+  const Measures& m = report.analysis.total;
+  CHECK(m.not_annualised == "not annualised: 5 sessions");
+  CHECK(m.sharpe_of_stretch);
+  for (const auto& figure : {m.annualised_return, m.monthly_return, m.volatility, m.sharpe, m.sharpe_standard_error,
+                             m.sortino, m.calmar, m.annual_turnover, m.sessions.sharpe})
+    CHECK_FALSE(figure);
+  CHECK(m.turnover);
+  const std::string text = to_text(report, false);
+  CHECK(text.find("annualised return") == std::string::npos);
+  CHECK(text.find("not annualised: 5 sessions") == text.rfind("not annualised"));
+}
+
+TEST_CASE("20 sessions are annualised and 19 are not") {
+  const Bars& bars = session_bars();
+  const std::vector<std::int32_t> sessions = session_days(bars.time_ns, session_calendars().front());
+  const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), {});
+  const Measurer measure(run, bars.view(), sessions, 252.0 * 50.0);
+  const Measures enough = measure({0, 20 * 50}), few = measure({0, 19 * 50});
+  CHECK_FALSE(enough.not_annualised);
+  CHECK(few.not_annualised == "not annualised: 19 sessions");
+  CHECK(*enough.sharpe == doctest::Approx(*enough.sharpe_of_stretch * std::sqrt(252.0 / 20.0)));
+  CHECK(enough.annual_turnover);
+  CHECK(enough.sessions.sharpe);
+}
+
 TEST_CASE("the JSON report has a version, a stable order of keys, and depends on the run only") {
   const Bars& bars = session_bars();
   const auto json = to_json(report_of(bars));
-  CHECK(json["schema_version"] == "1.0");
+  CHECK(json["schema_version"] == "2.0");
   std::string keys;
   for (const auto& [key, value] : json.items()) keys += key + " ";
   CHECK(keys ==
         "schema_version verb sentio_version symbol strategy bars costs broker measured periods_per_year verdict notes "
-        "metrics buy_and_hold periods spread readiness fills_hash ");
+        "metrics buy_and_hold evidence periods spread readiness fills_hash ");
   CHECK(json.dump() == to_json(report_of(bars)).dump());
 }
 
