@@ -59,11 +59,16 @@ Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const
   const Measurer measure_hold(a.buy_and_hold_run, bars, sessions, a.periods_per_year.value);
   a.total = measure(measured);
   a.buy_and_hold = measure_hold(measured);
-  a.evidence.trials = context.trials;
+  const EquityCurve curve = measure.curve(measured);
+  a.evidence = evidence_of(session_returns(curve), sessions_per_year(curve, a.periods_per_year.value), context.trials);
+  const auto hold_return = [&](BarRange range) {
+    const EquityCurve held = measure_hold.curve(range);
+    return total_return(held.equity, held.start);
+  };
   for (const Period& period : context.periods) {
     const auto times = bars.time_ns.subspan(period.range.begin, period.range.size());
-    a.rows.push_back({period, worst_of(count_samples(times, context.spans)), measure(period.range),
-                      measure_hold(period.range).total_return});
+    a.rows.push_back(
+        {period, worst_of(count_samples(times, context.spans)), measure(period.range), hold_return(period.range)});
   }
   a.returns = spread_over(a.rows, [](const Measures& m) { return m.total_return; });
   a.sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe; });
