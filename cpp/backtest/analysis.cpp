@@ -55,10 +55,12 @@ Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const
   a.periods_per_year = periods_per_year(bars.time_ns, sessions);
   a.samples = count_samples(bars.time_ns.subspan(run.begin, run.size()), context.spans);
   a.buy_and_hold_run = hold(bars, options, run);
-  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
-  const Measurer measure_hold(a.buy_and_hold_run, bars, sessions, a.periods_per_year.value);
+  const std::vector<double> forward = forward_returns(bars, measured);
+  const Measurer measure(run, bars, sessions, forward, a.periods_per_year.value);
+  const Measurer measure_hold(a.buy_and_hold_run, bars, sessions, forward, a.periods_per_year.value);
   a.total = measure(measured);
   a.buy_and_hold = measure_hold(measured);
+  a.buy_and_hold_run.decisions = {};  // all the same
   const EquityCurve curve = measure.curve(measured);
   a.evidence = evidence_of(session_returns(curve), sessions_per_year(curve, a.periods_per_year.value), context.trials);
   const auto hold_return = [&](BarRange range) {

@@ -27,7 +27,7 @@ struct Analysis {
   PeriodsPerYear periods_per_year;
   SampleCounts samples;
   Measures total, buy_and_hold;
-  Run buy_and_hold_run;
+  Run buy_and_hold_run;     ///< without its decisions, which are all the same
   SharpeEvidence evidence;  ///< of the strategy's Sharpe ratio
   std::vector<PeriodRow> rows;
   Spread returns, sharpes, drawdowns;  ///< across `rows`

@@ -30,15 +30,14 @@ class SplitMix64 {
     return z ^ (z >> 31);
   }
 
-  /// In [0, 1).
-  double fraction() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-
-  /// Below `end`, which is below 2^32.
-  std::size_t index(std::size_t end) { return static_cast<std::size_t>(((next() >> 32) * end) >> 32); }
-
  private:
   std::uint64_t state_;
 };
+
+/// The high half of `number` as a place below `end`, which is below 2^32.
+std::size_t scaled(std::uint64_t number, std::size_t end) {
+  return static_cast<std::size_t>(((number >> 32) * end) >> 32);
+}
 
 std::vector<double> centred(std::span<const double> values) {
   const double centre = *mean(values);
@@ -96,17 +95,24 @@ std::optional<Interval> sharpe_interval(std::span<const double> returns, double 
   const std::vector<double> x = centred(returns);
   const auto n = static_cast<double>(x.size());
   const double variance = *sample.sample_std * *sample.sample_std;
-  const double new_block = 1.0 / mean_block_length(returns);
+  const std::size_t size = x.size();
+  const auto new_block = static_cast<std::uint64_t>(0x1p32 / mean_block_length(returns));
 
   SplitMix64 random(kSeed);
   std::vector<double> ratios;
   ratios.reserve(kResamples);
   while (ratios.size() < kResamples) {
     double sum = 0.0, squares = 0.0;
-    for (std::size_t drawn = 0, at = random.index(x.size()); drawn < x.size(); ++drawn) {
+    std::size_t at = scaled(random.next(), size);
+    for (std::size_t drawn = 0; drawn < size; ++drawn) {
       sum += x[at];
       squares += x[at] * x[at];
-      at = random.fraction() < new_block ? random.index(x.size()) : at + 1 == x.size() ? 0 : at + 1;
+      // One number, two draws: its low half says whether a block begins, its high half where. No branch: nobody can
+      // predict it.
+      const std::uint64_t number = random.next();
+      const std::size_t anywhere = scaled(number, size), following = at + 1 == size ? 0 : at + 1;
+      const std::size_t begins = std::size_t{0} - static_cast<std::size_t>((number & 0xffff'ffffU) < new_block);
+      at = (anywhere & begins) | (following & ~begins);
     }
     const double drawn_variance = (squares - sum * sum / n) / (n - 1.0);
     if (drawn_variance <= kRounding * variance) return std::nullopt;

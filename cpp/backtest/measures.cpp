@@ -40,25 +40,33 @@ Drawdown shifted(Drawdown drawdown, std::size_t by) {
 
 }  // namespace
 
-SignalSeries signal_series(const Run& run, BarsView bars) {
-  SignalSeries series{std::vector<double>(run.size(), kNaN), std::vector<double>(run.size(), kNaN)};
-  const bool has_probability =
-      std::ranges::any_of(run.decisions, [](const Decision& decision) { return !std::isnan(decision.probability); });
-  for (std::size_t t = run.begin; t < run.end; ++t) {
-    const Decision& decision = run.decisions[t];
-    series.signal[t - run.begin] = has_probability ? decision.probability - 0.5 : decision.exposure;
-    if (t + 2 < run.end) series.forward_return[t - run.begin] = std::log(bars.open[t + 2] / bars.open[t + 1]);
-  }
-  return series;
+std::vector<double> forward_returns(BarsView bars, BarRange range) {
+  std::vector<double> returns(range.size(), kNaN);
+  for (std::size_t t = range.begin; t + 2 < range.end; ++t)
+    returns[t - range.begin] = std::log(bars.open[t + 2] / bars.open[t + 1]);
+  return returns;
 }
 
-Measurer::Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions, double periods_per_year)
+std::vector<double> signals_of(const Run& run) {
+  const std::span decisions = std::span(run.decisions).subspan(run.begin, run.size());
+  const bool has_probability =
+      std::ranges::any_of(run.decisions, [](const Decision& decision) { return !std::isnan(decision.probability); });
+  std::vector<double> signals(run.size());
+  std::ranges::transform(decisions, signals.begin(), [&](const Decision& decision) {
+    return has_probability ? decision.probability - 0.5 : decision.exposure;
+  });
+  return signals;
+}
+
+Measurer::Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
+                   std::span<const double> forward_returns, double periods_per_year)
     : run_(run),
       bars_(bars),
       sessions_(sessions),
+      forward_returns_(forward_returns),
       periods_per_year_(periods_per_year),
       trades_(round_trips(run.fills)),
-      signals_(signal_series(run, bars)) {}
+      signals_(signals_of(run)) {}
 
 EquityCurve Measurer::curve(BarRange range) const {
   const std::size_t offset = range.begin - run_.begin;
@@ -68,8 +76,8 @@ EquityCurve Measurer::curve(BarRange range) const {
 }
 
 Measures Measurer::operator()(BarRange range) const {
-  const auto column = [&](const std::vector<double>& values) {
-    return std::span(values).subspan(range.begin - run_.begin, range.size());
+  const auto column = [&](std::span<const double> values) {
+    return values.subspan(range.begin - run_.begin, range.size());
   };
   const EquityCurve stretch = curve(range);
   const std::span<const double> equity = stretch.equity, position = column(run_.position);
@@ -84,7 +92,7 @@ Measures Measurer::operator()(BarRange range) const {
   m.fills = fills.size();
   m.costs = costs_of(fills, column(run_.borrow));
   m.longest_flat_bars = longest_flat(position);
-  m.signal = signal_figures(column(signals_.signal), column(signals_.forward_return));
+  m.signal = signal_figures(column(signals_), column(forward_returns_));
 
   double exposure = 0.0;
   std::size_t in_market = 0;

@@ -40,19 +40,21 @@ struct Measures : EquityFigures {
   SignalFigures signal;
 };
 
-/// For each decision t of the run, the signal and the return that it could earn, ln(open[t+2] / open[t+1]), NaN where
-/// the measured bars end before. The signal is probability - 1/2, NaN where that is not known; the exposure in a run
-/// without any probability. Index 0 is bar `run.begin`.
-struct SignalSeries {
-  std::vector<double> signal, forward_return;
-};
-[[nodiscard]] SignalSeries signal_series(const Run& run, BarsView bars);
+/// What the decision at each bar of `range` could earn: ln(open[t+2] / open[t+1]), NaN where the range ends before.
+[[nodiscard]] std::vector<double> forward_returns(BarsView bars, BarRange range);
+
+/// What the decision at each measured bar told: probability - 1/2, NaN where that is not known; the exposure in a run
+/// without any probability.
+[[nodiscard]] std::vector<double> signals_of(const Run& run);
 
 /// Computes Measures for stretches of one run.
 class Measurer {
  public:
-  /// All arguments must outlive it. @param sessions days since 1970 of each bar's session, shape of `bars`
-  Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions, double periods_per_year);
+  /// All arguments must outlive it.
+  /// @param sessions days since 1970 of each bar's session, shape of `bars`
+  /// @param forward_returns of the measured bars
+  Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
+           std::span<const double> forward_returns, double periods_per_year);
 
   /// @param range within the measured bars, not empty; the drawdown's bars are indices into the file
   [[nodiscard]] Measures operator()(BarRange range) const;
@@ -63,9 +65,10 @@ class Measurer {
   const Run& run_;
   BarsView bars_;
   std::span<const std::int32_t> sessions_;
+  std::span<const double> forward_returns_;
   double periods_per_year_;
   std::vector<Trade> trades_;
-  SignalSeries signals_;
+  std::vector<double> signals_;
 };
 
 /// Undefined figures are null; times are ISO-8601.

@@ -139,6 +139,18 @@ std::string totals_text(const Report& report, bool colour) {
   return text + wrapped("  max drawdown:", drawdown_text(s.drawdown, report.bars), 16);
 }
 
+/// What the Sharpe ratio of the strategy proves; nothing where there are too few sessions for it.
+std::string evidence_text(const SharpeEvidence& e) {
+  if (!e.sharpe_per_session) return "";
+  Table table({"evidence of the Sharpe ratio", counted(e.sessions, "session")});
+  const std::string interval = e.sharpe_low ? grouped(e.sharpe_low, 2) + " to " + grouped(e.sharpe_high, 2) : "-";
+  table.add({{"95% interval, annualised"}, {interval}});
+  table.add({{"probability that it is above 0"}, {percent(e.probabilistic_sharpe, 1)}});
+  table.add({{"  deflated for " + counted(e.trials.count, "trial")}, {percent(e.deflated_sharpe, 1)}});
+  table.add({{"sessions needed for 95%"}, {grouped(e.minimum_track_record, 0)}});
+  return table.text(false) + wrapped("  trials:", e.trials.from, 11);
+}
+
 std::string readiness_text(const Readiness& readiness, bool colour) {
   Table table({"readiness", "value", "limit", ""});
   for (const Criterion& criterion : readiness.criteria) {
@@ -205,6 +217,7 @@ std::string to_text(const Report& report, bool colour) {
   };
   if (!report.analysis.rows.empty()) section(rows_text(report, colour));
   section(totals_text(report, colour));
+  if (const std::string evidence = evidence_text(report.analysis.evidence); !evidence.empty()) section(evidence);
   if (report.analysis.readiness) section(readiness_text(*report.analysis.readiness, colour));
   section("");
   for (std::size_t i = 0; i < report.analysis.verdict.size(); ++i) {

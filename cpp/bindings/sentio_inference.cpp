@@ -17,6 +17,7 @@
 #include "bars/json.hpp"
 #include "bars/suggest.hpp"
 #include "bindings/columns.hpp"
+#include "bindings/metrics.hpp"
 #include "bindings/stream.hpp"
 #include "bindings/windows.hpp"
 #include "features/exact_arithmetic.hpp"
@@ -37,6 +38,7 @@ using sentio::python::Columns;
 using sentio::python::FeatureArray;
 using sentio::python::PythonStream;
 using sentio::python::real_numbers;
+using sentio::python::register_metrics;
 using sentio::python::register_stream;
 
 py::object to_python(const nlohmann::ordered_json& json) {
@@ -112,9 +114,8 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
   RunOptions& run = settings.run;
   run.calendar = session_calendar(session);
   run.broker.costs = find_costs("us_equity");
-  const std::vector<std::string> known = {"symbol", "costs",      "capital", "max_exposure", "begin",
-                                          "end",    "fractional", "session", "flat_at_close",
-                                          "trials", "out"};
+  const std::vector<std::string> known = {"symbol",     "costs",   "capital",       "max_exposure", "begin", "end",
+                                          "fractional", "session", "flat_at_close", "trials",       "out"};
   constexpr const char* kIndex = "a whole number of at least 0";
   for (const auto& [key, value] : kwargs) {
     const auto name = key.cast<std::string>();
@@ -214,10 +215,7 @@ py::object report_of(const std::string& verb, BarsView bars, Run run, const Sett
 }
 
 Context context_of(const Settings& settings) {
-  return {.spans = std::nullopt,
-          .synthetic = !settings.synthetic.is_null(),
-          .periods = {},
-          .trials = settings.trials};
+  return {.spans = std::nullopt, .synthetic = !settings.synthetic.is_null(), .periods = {}, .trials = settings.trials};
 }
 
 py::object simulate(const py::object& bars, const py::object& probability, const py::object& decision,
@@ -406,4 +404,5 @@ PYBIND11_MODULE(sentio_inference, module) {
              "probability"_a = py::none(), "strategy"_a = "given exposures");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
              "params"_a = py::dict(), "bar_by_bar"_a = false);
+  register_metrics(module, &to_python);
 }

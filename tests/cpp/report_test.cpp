@@ -22,6 +22,7 @@ using namespace sentio::test;
 namespace {
 
 namespace fs = std::filesystem;
+using Series = std::vector<double>;
 
 /// A report on the last 5 days of `bars`, which must outlive it; on random decisions if there are none.
 Report report_of(const Bars& bars, std::optional<DataSpans> spans = std::nullopt, bool synthetic = false,
@@ -140,17 +141,17 @@ TEST_CASE("the buy-and-hold column is the buy_and_hold strategy") {
 TEST_CASE("the signal is compared with the return from the next open to the one after") {
   const Bars bars = flat_bars({100.0, 100.0, 110.0, 99.0});
   auto decisions = decisions_of({1.0, -1.0, 1.0, 1.0});
-  const SignalSeries series = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
-  CHECK(series.signal == std::vector<double>{1.0, -1.0, 1.0, 1.0});
-  CHECK(series.forward_return[0] == doctest::Approx(std::log(1.1)));
-  CHECK(series.forward_return[1] == doctest::Approx(std::log(0.9)));
-  CHECK(std::isnan(series.forward_return[2]));
-  CHECK(std::isnan(series.forward_return[3]));
+  const Series forward = forward_returns(bars.view(), {0, 4});
+  CHECK(signals_of(run_decisions(bars.view(), decisions, {})) == Series{1.0, -1.0, 1.0, 1.0});
+  CHECK(forward[0] == doctest::Approx(std::log(1.1)));
+  CHECK(forward[1] == doctest::Approx(std::log(0.9)));
+  CHECK(std::isnan(forward[2]));
+  CHECK(std::isnan(forward[3]));
 
   decisions[1].probability = 0.75;
-  const SignalSeries probable = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
-  CHECK(std::isnan(probable.signal[0]));
-  CHECK(probable.signal[1] == 0.25);
+  const Series probable = signals_of(run_decisions(bars.view(), decisions, {}));
+  CHECK(std::isnan(probable[0]));
+  CHECK(probable[1] == 0.25);
 }
 
 TEST_CASE("a run without trades has null figures, not zeros") {
@@ -188,7 +189,8 @@ TEST_CASE("20 sessions are annualised and 19 are not") {
   const Bars& bars = session_bars();
   const std::vector<std::int32_t> sessions = session_days(bars.time_ns, session_calendars().front());
   const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), {});
-  const Measurer measure(run, bars.view(), sessions, 252.0 * 50.0);
+  const Series forward = forward_returns(bars.view(), {0, bars.size()});
+  const Measurer measure(run, bars.view(), sessions, forward, 252.0 * 50.0);
   const Measures enough = measure({0, 20 * 50}), few = measure({0, 19 * 50});
   CHECK_FALSE(enough.not_annualised);
   CHECK(few.not_annualised == "not annualised: 19 sessions");
