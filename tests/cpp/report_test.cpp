@@ -185,6 +185,27 @@ TEST_CASE("nothing is annualised from fewer than 20 sessions, and the report say
   CHECK(text.find("not annualised: 5 sessions") == text.rfind("not annualised"));
 }
 
+TEST_CASE("the evidence of the Sharpe ratio is that of the strategy's session returns") {
+  const Bars& bars = session_bars();
+  const RunOptions options;
+  const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), options);
+  const Context context{.spans = std::nullopt, .periods = {}, .trials = {.count = 7, .from = "test"}};
+  const Analysis analysis = analyse(run, bars.view(), options, context);
+  CHECK(analysis.evidence.sessions == 40);
+  CHECK(analysis.evidence.trials.count == 7);
+  const double per_year = analysis.periods_per_year.value / 50.0;
+  CHECK(*analysis.evidence.sharpe_per_session * std::sqrt(per_year) ==
+        doctest::Approx(*analysis.total.sessions.sharpe));
+  CHECK(*analysis.evidence.sharpe_low < *analysis.total.sessions.sharpe);
+  CHECK(*analysis.evidence.sharpe_high > *analysis.total.sessions.sharpe);
+  const Report few = report_of(bars);
+  CHECK(few.analysis.evidence.sessions == 5);
+  CHECK(to_text(few, false).find("evidence") == std::string::npos);
+  const Report report{few.subject, bars.view(), options, run, analysis};
+  CHECK(to_text(report, false).find("deflated for 7 trials") != std::string::npos);
+  check_width(to_text(report, false));
+}
+
 TEST_CASE("20 sessions are annualised and 19 are not") {
   const Bars& bars = session_bars();
   const std::vector<std::int32_t> sessions = session_days(bars.time_ns, session_calendars().front());
