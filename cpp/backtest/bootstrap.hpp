@@ -18,7 +18,7 @@ struct Interval {
 /// returns of geometric length, begun anywhere, the end followed by the beginning. Politis & Romano, The Stationary
 /// Bootstrap, 1994. Nothing is left to chance: the same returns give
 /// the same interval. Undefined for fewer than 2 returns, or
-/// where the returns of some resample are all equal.
+/// where some resample has less than 1e-6 of the spread.
 [[nodiscard]] std::optional<Interval> sharpe_interval(std::span<const double> returns, double periods_per_year);
 
 }  // namespace sentio

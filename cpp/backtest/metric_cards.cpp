@@ -270,7 +270,7 @@ constexpr auto kCards = std::to_array<MetricCard>({
                 "length by Politis & White",
      .n = kSessionReturns,
      .per_year = "P x sessions / bars",
-     .undefined = "fewer than 20 sessions; the returns of some resample are all equal",
+     .undefined = "fewer than 20 sessions; some resample has less than 1e-6 of the spread",
      .source =
          "Politis & Romano, The Stationary Bootstrap, 1994; Politis & White, Automatic Block-Length Selection for "
          "the Dependent Bootstrap, 2004; Patton, Politis & White, 2009",
@@ -279,7 +279,7 @@ constexpr auto kCards = std::to_array<MetricCard>({
      .formula = "the same, 97.5 % quantile",
      .n = kSessionReturns,
      .per_year = "P x sessions / bars",
-     .undefined = "fewer than 20 sessions; the returns of some resample are all equal",
+     .undefined = "fewer than 20 sessions; some resample has less than 1e-6 of the spread",
      .source = "See evidence.sharpe_low",
      .peers = "None has it."},
 });
