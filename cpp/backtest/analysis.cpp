@@ -17,25 +17,25 @@ Run hold(BarsView bars, RunOptions options, const Run& run) {
   return run_decisions(bars, same_decisions(bars.size(), {.exposure = 1.0, .reason = "hold"}), options);
 }
 
-void measure_run(Analysis& a, const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
-                 const Context& context) {
-  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
-  a.total = measure({run.begin, run.end});
+void measure_run(Analysis& a, const Measurer& measure, const Run& run, BarsView bars, const Context& context) {
+  const BarRange measured{run.begin, run.end};
+  a.total = measure(measured);
   for (const Period& period : context.periods) {
     const SampleCounts samples =
         count_samples(bars.time_ns.subspan(period.range.begin, period.range.size()), context.spans);
     const double seen = static_cast<double>(seen_bars(samples)) / static_cast<double>(period.range.size());
     a.rows.push_back({period, worst_of(samples), seen, measure(period.range), std::nullopt});
   }
+  const EquityCurve curve = measure.curve(measured);
+  a.evidence = evidence_of(session_returns(curve), sessions_per_year(curve, a.periods_per_year.value), context.trials);
 }
 
-/// What buy-and-hold made of the bars and of each period. Its decisions are of no more use then: a million take 40 MB.
-void measure_hold(Analysis& a, Run run, BarsView bars, std::span<const std::int32_t> sessions) {
-  const Measurer measure(run, bars, sessions, a.periods_per_year.value);
-  a.buy_and_hold = measure({run.begin, run.end});
-  for (PeriodRow& row : a.rows) row.buy_and_hold_return = measure(row.period.range).total_return;
-  std::vector<Decision>().swap(run.decisions);
-  a.buy_and_hold_run = std::move(run);
+void measure_hold(Analysis& a, const Measurer& measure, BarRange measured) {
+  a.buy_and_hold = measure(measured);
+  for (PeriodRow& row : a.rows) {
+    const EquityCurve held = measure.curve(row.period.range);
+    row.buy_and_hold_return = total_return(held.equity, held.start);
+  }
 }
 
 template <class Figure>
@@ -76,9 +76,12 @@ Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const
   Analysis a;
   a.periods_per_year = periods_per_year(bars.time_ns, sessions);
   a.samples = count_samples(bars.time_ns.subspan(run.begin, run.size()), context.spans);
-  a.evidence.trials = context.trials;
-  measure_run(a, run, bars, sessions, context);
-  measure_hold(a, hold(bars, options, run), bars, sessions);
+  const BarRange measured{run.begin, run.end};
+  const std::vector<double> forward = forward_returns(bars, measured);
+  measure_run(a, Measurer(run, bars, sessions, forward, a.periods_per_year.value), run, bars, context);
+  a.buy_and_hold_run = hold(bars, options, run);
+  measure_hold(a, Measurer(a.buy_and_hold_run, bars, sessions, forward, a.periods_per_year.value), measured);
+  std::vector<Decision>().swap(a.buy_and_hold_run.decisions);  // 48 MB for a million, and all the same
   a.returns = spread_over(a.rows, [](const Measures& m) { return m.total_return; });
   a.sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe; });
   a.stretch_sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe_of_stretch; });

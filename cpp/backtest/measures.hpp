@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "backtest/equity_figures.hpp"
 #include "backtest/metrics.hpp"
 #include "backtest/simulation.hpp"
 #include "bars/bars.hpp"
@@ -26,61 +27,49 @@ struct CostsPaid {
   [[nodiscard]] double total() const { return commission + spread + slippage + borrow; }
 };
 
-/// Returns by session, from the last close of the session before to its own last close.
-struct SessionFigures {
-  std::size_t count = 0;
-  std::optional<double> mean_return, sample_std, sharpe, best, worst;  ///< sharpe: over the sessions of one year
-};
-
 /// The figures of a stretch of a run.
-struct Measures {
-  std::size_t bars = 0;
-  double start_equity = 0.0, end_equity = 0.0;
-  std::optional<double> total_return, annualised_return, monthly_return, volatility, sharpe, sharpe_standard_error,
-      sortino, calmar;
-  std::optional<double> sharpe_of_stretch;    ///< mean / sample std x sqrt(bars) of the bar returns: a t-value
-  std::optional<std::string> not_annualised;  ///< why, where there are too few sessions: "not annualised: 5 sessions"
-  Drawdown drawdown;                          ///< bars are indices into the file
-  TradeFigures trades;                        ///< trades completed in the stretch
+struct Measures : EquityFigures {
+  TradeFigures trades;  ///< trades completed in the stretch
   std::optional<double> trades_per_session;
   std::size_t fills = 0;
   std::optional<double> mean_exposure;    ///< mean of |position x close / equity| over bars
   std::optional<double> time_in_market;   ///< share of bars that close with a position
   std::optional<double> turnover;         ///< sum of |quantity x price| over mean equity
-  std::optional<double> annual_turnover;  ///< turnover x bars per year / bars
+  std::optional<double> annual_turnover;  ///< turnover x bars per year / bars; from kSessionsToAnnualise sessions
   std::size_t longest_flat_bars = 0;
   CostsPaid costs;
   SignalFigures signal;
-  SessionFigures sessions;
 };
 
-/// For each decision t of the run, the signal and the return that it could earn, ln(open[t+2] / open[t+1]), NaN where
-/// the measured bars end before. The signal is probability - 1/2, NaN where that is not known; the exposure in a run
-/// without any probability. Index 0 is bar `run.begin`.
-struct SignalSeries {
-  std::vector<double> signal, forward_return;
-};
-[[nodiscard]] SignalSeries signal_series(const Run& run, BarsView bars);
+/// What the decision at each bar of `range` could earn: ln(open[t+2] / open[t+1]), NaN where the range ends before.
+[[nodiscard]] std::vector<double> forward_returns(BarsView bars, BarRange range);
+
+/// What the decision at each measured bar told: probability - 1/2, NaN where that is not known; the exposure in a run
+/// without any probability.
+[[nodiscard]] std::vector<double> signals_of(const Run& run);
 
 /// Computes Measures for stretches of one run.
 class Measurer {
  public:
-  /// All arguments must outlive it. @param sessions days since 1970 of each bar's session, shape of `bars`
-  Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions, double periods_per_year);
+  /// All arguments must outlive it.
+  /// @param sessions days since 1970 of each bar's session, shape of `bars`
+  /// @param forward_returns of the measured bars
+  Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
+           std::span<const double> forward_returns, double periods_per_year);
 
-  /// @param range within the measured bars, not empty
+  /// @param range within the measured bars, not empty; the drawdown's bars are indices into the file
   [[nodiscard]] Measures operator()(BarRange range) const;
 
- private:
-  [[nodiscard]] SessionFigures session_figures(BarRange range) const;
-  [[nodiscard]] double equity_before(std::size_t bar) const;
+  [[nodiscard]] EquityCurve curve(BarRange range) const;
 
+ private:
   const Run& run_;
   BarsView bars_;
   std::span<const std::int32_t> sessions_;
+  std::span<const double> forward_returns_;
   double periods_per_year_;
   std::vector<Trade> trades_;
-  SignalSeries signals_;
+  std::vector<double> signals_;
 };
 
 /// Undefined figures are null; times are ISO-8601.

@@ -3,27 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
+#include <limits>
 
+#include "backtest/sums.hpp"
 #include "bars/time.hpp"
 
 namespace sentio {
 namespace {
 
-double compound(std::span<const double> returns) {
-  double growth = 1.0;
-  for (const double r : returns) growth *= 1.0 + r;
-  return growth;
-}
-
 /// (1 + total)^exponent - 1
-std::optional<double> return_at_pace(std::span<const double> returns, double exponent) {
-  const double growth = compound(returns);
-  if (returns.empty() || growth <= 0.0) return std::nullopt;
-  return std::pow(growth, exponent) - 1.0;
+std::optional<double> return_at_pace(std::optional<double> total, double exponent) {
+  if (!total || *total <= -1.0) return std::nullopt;
+  return std::pow(1.0 + *total, exponent) - 1.0;
 }
-
-double sum_of(std::span<const double> values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 /// All values equal, so that a spread that is only rounding is not taken for one.
 bool constant(std::span<const double> values) {
@@ -33,28 +25,26 @@ bool constant(std::span<const double> values) {
 }  // namespace
 
 std::vector<double> simple_returns(std::span<const double> equity, double start) {
-  std::vector<double> returns;
-  returns.reserve(equity.size());
-  double previous = start;
-  for (const double value : equity) {
-    if (previous <= 0.0) break;
-    returns.push_back(value / previous - 1.0);
-    previous = value;
-  }
+  const auto gone = std::ranges::find_if(equity, [](double value) { return value <= 0.0; });
+  const auto usable = static_cast<std::size_t>(gone - equity.begin()) + (gone != equity.end() ? 1 : 0);
+  if (usable == 0 || start <= 0.0) return {};
+  std::vector<double> returns(usable);
+  returns[0] = equity[0] / start - 1.0;
+  for (std::size_t i = 1; i < usable; ++i) returns[i] = equity[i] / equity[i - 1] - 1.0;
   return returns;
 }
 
-std::optional<double> total_return(std::span<const double> returns) {
-  if (returns.empty()) return std::nullopt;
-  return compound(returns) - 1.0;
+std::optional<double> total_return(std::span<const double> equity, double start) {
+  if (equity.empty() || start <= 0.0) return std::nullopt;
+  return equity.back() / start - 1.0;
 }
 
-std::optional<double> annualised_return(std::span<const double> returns, double periods_per_year) {
-  return return_at_pace(returns, periods_per_year / static_cast<double>(returns.size()));
+std::optional<double> annualised_return(std::optional<double> total, std::size_t n, double periods_per_year) {
+  return return_at_pace(total, periods_per_year / static_cast<double>(n));
 }
 
-std::optional<double> monthly_return(std::span<const double> returns, double periods_per_year) {
-  return return_at_pace(returns, periods_per_year / 12.0 / static_cast<double>(returns.size()));
+std::optional<double> monthly_return(std::optional<double> total, std::size_t n, double periods_per_year) {
+  return return_at_pace(total, periods_per_year / 12.0 / static_cast<double>(n));
 }
 
 std::optional<double> mean(std::span<const double> values) {
@@ -62,42 +52,41 @@ std::optional<double> mean(std::span<const double> values) {
   return sum_of(values) / static_cast<double>(values.size());
 }
 
-std::optional<double> sample_std(std::span<const double> values) {
-  if (values.size() < 2) return std::nullopt;
-  if (constant(values)) return 0.0;
-  const double centre = *mean(values);
-  double squares = 0.0;
-  for (const double x : values) squares += (x - centre) * (x - centre);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+std::optional<double> sample_std(std::span<const double> values) { return moments(values).sample_std; }
+
+Moments moments(std::span<const double> values) {
+  Moments m{.count = values.size(), .mean = mean(values), .sample_std = std::nullopt};
+  if (m.count < 2) return m;
+  const double squares = sum_of(values, [centre = *m.mean](double x) { return (x - centre) * (x - centre); });
+  m.sample_std = constant(values) ? 0.0 : std::sqrt(squares / static_cast<double>(m.count - 1));
+  return m;
 }
 
-std::optional<double> volatility(std::span<const double> returns, double periods_per_year) {
-  const auto spread = sample_std(returns);
-  if (!spread) return std::nullopt;
-  return *spread * std::sqrt(periods_per_year);
+std::optional<double> volatility(const Moments& returns, double periods_per_year) {
+  if (!returns.sample_std) return std::nullopt;
+  return *returns.sample_std * std::sqrt(periods_per_year);
 }
 
-std::optional<double> sharpe(std::span<const double> returns, double periods_per_year) {
-  const auto spread = sample_std(returns);
-  if (!spread || *spread == 0.0) return std::nullopt;
-  return *mean(returns) / *spread * std::sqrt(periods_per_year);
+std::optional<double> sharpe(const Moments& returns, double periods_per_year) {
+  if (!returns.sample_std || *returns.sample_std == 0.0) return std::nullopt;
+  return *returns.mean / *returns.sample_std * std::sqrt(periods_per_year);
 }
 
-std::optional<double> sharpe_standard_error(std::span<const double> returns, double periods_per_year) {
+std::optional<double> sharpe_standard_error(const Moments& returns, double periods_per_year) {
   const auto ratio = sharpe(returns, periods_per_year);
   if (!ratio) return std::nullopt;
-  return std::sqrt((periods_per_year + *ratio * *ratio / 2.0) / static_cast<double>(returns.size()));
+  return std::sqrt((periods_per_year + *ratio * *ratio / 2.0) / static_cast<double>(returns.count));
 }
 
 std::optional<double> sortino(std::span<const double> returns, double periods_per_year) {
-  double squares = 0.0;
-  for (const double r : returns) squares += std::min(r, 0.0) * std::min(r, 0.0);
+  const double squares = sum_of(returns, [](double r) { return std::min(r, 0.0) * std::min(r, 0.0); });
   if (squares == 0.0) return std::nullopt;
   return *mean(returns) / std::sqrt(squares / static_cast<double>(returns.size())) * std::sqrt(periods_per_year);
 }
 
 Drawdown max_drawdown(std::span<const double> equity, double start) {
   Drawdown worst;
+  if (start <= 0.0) return worst;
   double peak = start, worst_peak = start;
   std::optional<std::size_t> peak_bar;
   for (std::size_t i = 0; i < equity.size(); ++i) {
@@ -136,29 +125,38 @@ TradeFigures trade_figures(std::span<const Trade> trades) {
 }
 
 SignalFigures signal_figures(std::span<const double> signals, std::span<const double> returns) {
-  std::vector<double> x, y;
-  std::size_t hits = 0, told = 0;
-  for (std::size_t i = 0; i < signals.size(); ++i) {
-    if (std::isnan(signals[i]) || std::isnan(returns[i])) continue;
-    x.push_back(signals[i]);
-    y.push_back(returns[i]);
-    if (signals[i] == 0.0 || returns[i] == 0.0) continue;
-    ++told;
-    if ((signals[i] > 0.0) == (returns[i] > 0.0)) ++hits;
-  }
+  const auto each_pair = [&](auto use) {
+    for (std::size_t i = 0; i < signals.size(); ++i) {
+      if (!std::isnan(signals[i]) && !std::isnan(returns[i])) use(signals[i], returns[i]);
+    }
+  };
   SignalFigures figures;
-  figures.count = x.size();
+  std::size_t hits = 0, told = 0;
+  Sum x_sum, y_sum;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double x_low = kInfinity, x_high = -kInfinity, y_low = kInfinity, y_high = -kInfinity;
+  each_pair([&](double x, double y) {
+    ++figures.count;
+    x_sum.add(x);
+    y_sum.add(y);
+    x_low = std::min(x_low, x), x_high = std::max(x_high, x);
+    y_low = std::min(y_low, y), y_high = std::max(y_high, y);
+    const bool tells = (x != 0.0) & (y != 0.0);
+    told += tells;
+    hits += tells & ((x > 0.0) == (y > 0.0));
+  });
   if (told > 0) figures.hit_rate = static_cast<double>(hits) / static_cast<double>(told);
-  if (x.size() < 2 || constant(x) || constant(y)) return figures;
-  const double x_mean = *mean(x), y_mean = *mean(y);
-  double xx = 0.0, yy = 0.0, xy = 0.0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const double dx = x[i] - x_mean, dy = y[i] - y_mean;
-    xx += dx * dx;
-    yy += dy * dy;
-    xy += dx * dy;
-  }
-  figures.information_coefficient = xy / (std::sqrt(xx) * std::sqrt(yy));
+  if (figures.count < 2 || x_low == x_high || y_low == y_high) return figures;
+  const auto n = static_cast<double>(figures.count);
+  const double x_mean = x_sum.value() / n, y_mean = y_sum.value() / n;
+  Sum xx, yy, xy;
+  each_pair([&](double x, double y) {
+    const double dx = x - x_mean, dy = y - y_mean;
+    xx.add(dx * dx);
+    yy.add(dy * dy);
+    xy.add(dx * dy);
+  });
+  figures.information_coefficient = xy.value() / (std::sqrt(xx.value()) * std::sqrt(yy.value()));
   return figures;
 }
 

@@ -18,30 +18,38 @@ namespace sentio {
 /// of 0 or below, where returns have no meaning.
 [[nodiscard]] std::vector<double> simple_returns(std::span<const double> equity, double start);
 
-/// prod(1 + r) - 1; undefined for n = 0.
-[[nodiscard]] std::optional<double> total_return(std::span<const double> returns);
+/// end / start - 1, which is prod(1 + r) - 1; undefined without a bar or for start <= 0.
+[[nodiscard]] std::optional<double> total_return(std::span<const double> equity, double start);
 
 /// (1 + total)^(P / n) - 1; undefined for total <= -1.
-[[nodiscard]] std::optional<double> annualised_return(std::span<const double> returns, double periods_per_year);
+[[nodiscard]] std::optional<double> annualised_return(std::optional<double> total, std::size_t n,
+                                                      double periods_per_year);
 
 /// (1 + total)^(P / (12 n)) - 1: the return of a month at this pace; undefined for total <= -1.
-[[nodiscard]] std::optional<double> monthly_return(std::span<const double> returns, double periods_per_year);
+[[nodiscard]] std::optional<double> monthly_return(std::optional<double> total, std::size_t n, double periods_per_year);
 
 /// Arithmetic mean; undefined for n = 0.
 [[nodiscard]] std::optional<double> mean(std::span<const double> values);
 
-/// Sample standard deviation, sqrt(sum (x - mean)^2 / (n - 1)); undefined for n < 2.
+/// Sample standard deviation, sqrt(sum (x - mean)^2 / (n - 1)); undefined for n < 2. Exactly 0 if all are equal.
 [[nodiscard]] std::optional<double> sample_std(std::span<const double> values);
 
+/// What ratios of returns are made of.
+struct Moments {
+  std::size_t count = 0;
+  std::optional<double> mean, sample_std;
+};
+[[nodiscard]] Moments moments(std::span<const double> values);
+
 /// sample_std(r) sqrt(P).
-[[nodiscard]] std::optional<double> volatility(std::span<const double> returns, double periods_per_year);
+[[nodiscard]] std::optional<double> volatility(const Moments& returns, double periods_per_year);
 
 /// mean(r) / sample_std(r) sqrt(P); undefined where no return differs from the others.
-[[nodiscard]] std::optional<double> sharpe(std::span<const double> returns, double periods_per_year);
+[[nodiscard]] std::optional<double> sharpe(const Moments& returns, double periods_per_year);
 
 /// Standard error of the annualised Sharpe ratio S if returns were independent:
 /// sqrt((P + S^2 / 2) / n). Lo, The Statistics of Sharpe Ratios, 2002.
-[[nodiscard]] std::optional<double> sharpe_standard_error(std::span<const double> returns, double periods_per_year);
+[[nodiscard]] std::optional<double> sharpe_standard_error(const Moments& returns, double periods_per_year);
 
 /// mean(r) / sqrt(mean(min(r, 0)^2)) sqrt(P); undefined without a loss. Sortino & Price 1994, target 0.
 [[nodiscard]] std::optional<double> sortino(std::span<const double> returns, double periods_per_year);
@@ -53,6 +61,7 @@ struct Drawdown {
   std::optional<std::size_t> bottom;    ///< bar of the deepest point; none if equity never fell
   std::optional<std::size_t> recovery;  ///< first bar after it back at the peak; none if not yet
 };
+/// None for start <= 0.
 [[nodiscard]] Drawdown max_drawdown(std::span<const double> equity, double start);
 
 /// annualised_return / drawdown depth; undefined without a drawdown.

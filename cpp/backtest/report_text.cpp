@@ -140,14 +140,17 @@ std::string totals_text(const Report& report, bool colour) {
     table.add({{name}, {percent(figure(s)), tone_of(figure(s))}, {percent(figure(h)), tone_of(figure(h))}});
   };
   toned_row("return", [](const Measures& m) { return m.total_return; });
-  toned_row("annualised return", [](const Measures& m) { return m.annualised_return; });
-  toned_row("monthly return (projected)", [](const Measures& m) { return m.monthly_return; });
-  row("volatility", [](const Measures& m) { return percent(m.volatility); });
-  row("Sharpe", [](const Measures& m) { return grouped(m.sharpe, 2); });
-  row("  its standard error", [](const Measures& m) { return grouped(m.sharpe_standard_error, 2); });
-  row("  of session returns", [](const Measures& m) { return grouped(m.sessions.sharpe, 2); });
-  row("Sortino", [](const Measures& m) { return grouped(m.sortino, 2); });
-  row("Calmar", [](const Measures& m) { return grouped(m.calmar, 2); });
+  if (!s.not_annualised) {
+    toned_row("annualised return", [](const Measures& m) { return m.annualised_return; });
+    toned_row("monthly return (projected)", [](const Measures& m) { return m.monthly_return; });
+    row("volatility", [](const Measures& m) { return percent(m.volatility); });
+    row("Sharpe", [](const Measures& m) { return grouped(m.sharpe, 2); });
+    row("  its standard error", [](const Measures& m) { return grouped(m.sharpe_standard_error, 2); });
+    row("  of session returns", [](const Measures& m) { return grouped(m.sessions.sharpe, 2); });
+    row("Sortino", [](const Measures& m) { return grouped(m.sortino, 2); });
+    row("Calmar", [](const Measures& m) { return grouped(m.calmar, 2); });
+  }
+  row("Sharpe of the stretch", [](const Measures& m) { return grouped(m.sharpe_of_stretch, 2); });
   row("max drawdown", [](const Measures& m) { return percent(m.drawdown.depth); });
   row("trades completed", [](const Measures& m) { return grouped(m.trades.count); });
   row("  per session", [](const Measures& m) { return grouped(m.trades_per_session, 2); });
@@ -164,7 +167,21 @@ std::string totals_text(const Report& report, bool colour) {
   row("end equity", [](const Measures& m) { return grouped(m.end_equity, 2); });
   row("information coefficient", [](const Measures& m) { return grouped(m.signal.information_coefficient, 4); });
   row("hit rate of the signal", [](const Measures& m) { return percent(m.signal.hit_rate, 1); });
-  return table.text(colour) + wrapped("  max drawdown:", drawdown_text(s.drawdown, report.bars), 16);
+  std::string text = table.text(colour);
+  if (s.not_annualised) text += "  " + *s.not_annualised + "\n";
+  return text + wrapped("  max drawdown:", drawdown_text(s.drawdown, report.bars), 16);
+}
+
+/// What the Sharpe ratio of the strategy proves; nothing where there are too few sessions for it.
+std::string evidence_text(const SharpeEvidence& e) {
+  if (!e.sharpe_per_session) return "";
+  Table table({"evidence of the Sharpe ratio", counted(e.sessions, "session")});
+  const std::string interval = e.sharpe_low ? grouped(e.sharpe_low, 2) + " to " + grouped(e.sharpe_high, 2) : "-";
+  table.add({{"95% interval, annualised"}, {interval}});
+  table.add({{"probability that it is above 0"}, {percent(e.probabilistic_sharpe, 1)}});
+  table.add({{"  deflated for " + counted(e.trials.count, "trial")}, {percent(e.deflated_sharpe, 1)}});
+  table.add({{"sessions needed for 95%"}, {grouped(e.minimum_track_record, 0)}});
+  return table.text(false) + wrapped("  trials:", e.trials.from, 11);
 }
 
 std::string readiness_text(const Readiness& readiness, bool colour) {
@@ -235,6 +252,7 @@ std::string to_text(const Report& report, bool colour) {
   };
   if (!report.analysis.rows.empty()) section(rows_text(report, colour));
   section(totals_text(report, colour));
+  if (const std::string evidence = evidence_text(report.analysis.evidence); !evidence.empty()) section(evidence);
   if (report.analysis.readiness) section(readiness_text(*report.analysis.readiness, colour));
   section("");
   for (std::size_t i = 0; i < report.analysis.verdict.size(); ++i) {

@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kAnnualSessions = 20;  // nothing is annualised from fewer
 constexpr const char* kPortfolio =
     "portfolio: the same capital in each symbol at the start, never rebalanced; its drawdown and Sharpe ratio are of "
     "session closes.";
@@ -43,13 +42,13 @@ std::optional<Summary::Portfolio> portfolio_of(const std::vector<SymbolFigures>&
     sessions_per_year += each.sessions_per_year / static_cast<double>(symbols.size());
   }
   const std::vector<double> equity = sum_of(symbols, &SymbolFigures::equity);
+  const std::vector<double> held = sum_of(symbols, &SymbolFigures::buy_and_hold_equity);
   const std::vector<double> returns = simple_returns(equity, capital);
-  const std::vector<double> held = simple_returns(sum_of(symbols, &SymbolFigures::buy_and_hold_equity), capital);
-  Summary::Portfolio portfolio{.total_return = total_return(returns),
-                               .buy_and_hold_return = total_return(held),
+  Summary::Portfolio portfolio{.total_return = total_return(equity, capital),
+                               .buy_and_hold_return = total_return(held, capital),
                                .sharpe = std::nullopt,
                                .max_drawdown = max_drawdown(equity, capital).depth};
-  if (returns.size() >= kAnnualSessions) portfolio.sharpe = sharpe(returns, sessions_per_year);
+  if (returns.size() >= kSessionsToAnnualise) portfolio.sharpe = sharpe(moments(returns), sessions_per_year);
   return portfolio;
 }
 

@@ -19,6 +19,7 @@
 #include "bars/suggest.hpp"
 #include "bindings/audit.hpp"
 #include "bindings/columns.hpp"
+#include "bindings/metrics.hpp"
 #include "bindings/stream.hpp"
 #include "bindings/windows.hpp"
 #include "features/exact_arithmetic.hpp"
@@ -41,6 +42,7 @@ using sentio::python::FeatureArray;
 using sentio::python::PythonStream;
 using sentio::python::real_numbers;
 using sentio::python::register_audit;
+using sentio::python::register_metrics;
 using sentio::python::register_stream;
 using sentio::python::whole_numbers;
 
@@ -469,4 +471,5 @@ PYBIND11_MODULE(sentio_inference, module) {
              "strategy"_a = "given exposures");
   module.def("backtest", &backtest, "bars"_a, "strategy"_a, py::kw_only(), "artifact"_a = py::none(),
              "params"_a = py::dict(), "bar_by_bar"_a = false);
+  register_metrics(module, &to_python);
 }

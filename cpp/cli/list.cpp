@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "backtest/costs.hpp"
+#include "backtest/metric_cards.hpp"
 #include "backtest/table.hpp"
 #include "bars/number.hpp"
 #include "bars/session.hpp"
@@ -75,9 +76,23 @@ void list_sessions() {
   std::cout << table.text(false);
 }
 
+void list_metrics() {
+  const auto line = [](const std::string& lead, std::string_view text) {
+    return text.empty() ? std::string() : lead + std::string(text);
+  };
+  for (const MetricCard& card : metric_cards()) {
+    std::cout << entry(std::string(card.name), {std::string(card.formula), line("n: ", card.n),
+                                                line("per year: ", card.per_year), line("undefined: ", card.undefined),
+                                                line("source: ", card.source), line("peers: ", card.peers)});
+  }
+}
+
 void list_things(const std::string& what) {
-  const std::vector<std::pair<std::string, void (*)()>> lists{
-      {"ops", list_ops}, {"strategies", list_rules_and_models}, {"costs", list_costs}, {"sessions", list_sessions}};
+  const std::vector<std::pair<std::string, void (*)()>> lists{{"ops", list_ops},
+                                                              {"strategies", list_rules_and_models},
+                                                              {"costs", list_costs},
+                                                              {"sessions", list_sessions},
+                                                              {"metrics", list_metrics}};
   std::vector<std::string> known;
   for (const auto& [name, print] : lists) {
     if (name == what) return print();
@@ -89,9 +104,9 @@ void list_things(const std::string& what) {
 }  // namespace
 
 void add_list(CLI::App& app) {
-  auto* verb = app.add_subcommand("list", "Lists what there is: ops, strategies, costs or sessions");
+  auto* verb = app.add_subcommand("list", "Lists what there is: ops, strategies, costs, sessions or metrics");
   auto what = std::make_shared<std::string>();
-  verb->add_option("what", *what, "ops, strategies, costs or sessions")->required();
+  verb->add_option("what", *what, "ops, strategies, costs, sessions or metrics")->required();
   verb->callback([what] { list_things(*what); });
 }
 

@@ -303,6 +303,82 @@ def backtest(
         ValueError: another argument is wrong.
     """
 
+def metric_cards() -> list[dict[str, str]]:
+    """One card for each figure of a report; `docs/metrics.md` shows them.
+
+    Returns:
+        `name` (its key in the report's `metrics`, as `max_drawdown.depth`, or from the report's top, as
+        `evidence.sessions`), `formula`, `n` (how many of what it is computed from), `per_year` (what it is annualised
+        by), `undefined` (when it is None), `source` and `peers` (how quantstats, empyrical-reloaded and vectorbt
+        differ). Empty where there is nothing to say.
+    """
+
+def measure(
+    equity: ArrayLike,
+    ts: ArrayLike,
+    *,
+    start: float,
+    session: str = "us_equity",
+    periods_per_year: float | None = None,
+    trials: int = 1,
+    sharpe_variance: float | None = None,
+) -> dict[str, Any]:
+    """The figures of an equity curve, by the definitions of `metric_cards`.
+
+    Args:
+        equity: shape [n], at the close of each bar; finite.
+        ts: shape [n], open times of the bars, int64 nanoseconds since 1970 in UTC or datetime64; increasing.
+        start: equity before the first bar, above 0.
+        session: calendar that tells which session a bar belongs to.
+        periods_per_year: bars per year; found from `ts` if not given.
+        trials: strategies that this one was picked from.
+        sharpe_variance: of their Sharpe ratios per session; what chance gives to trials without skill if not given.
+
+    Returns:
+        `metrics` (those of equity alone), `evidence` and `periods_per_year`, as in a report. Undefined is None.
+
+    Raises:
+        TypeError: an array does not hold such numbers.
+        ValueError: another argument is wrong.
+    """
+
+def probabilistic_sharpe(
+    sharpe: float, count: int, skewness: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0
+) -> float | None:
+    """Probability that the true Sharpe ratio is above `benchmark`; the deflated one with `expected_maximum_sharpe`.
+
+    Bailey & Lopez de Prado, The Sharpe Ratio Efficient Frontier, 2012.
+
+    Args:
+        sharpe: per period, not annualised, as is `benchmark`.
+        count: returns that it is of.
+        skewness: of the returns.
+        kurtosis: of the returns; 3 for a normal distribution.
+    """
+
+def expected_maximum_sharpe(variance: float, trials: int) -> float:
+    """The largest Sharpe ratio that so many independent trials without skill are expected to show; 0 for one.
+
+    Bailey & Lopez de Prado, The Deflated Sharpe Ratio, 2014.
+
+    Args:
+        variance: of the Sharpe ratios across the trials, in the square of the result's unit.
+
+    Raises:
+        ValueError: an argument is out of its range.
+    """
+
+def minimum_track_record(
+    sharpe: float, skewness: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0, confidence: float = 0.95
+) -> float | None:
+    """Returns after which `probabilistic_sharpe` reaches `confidence`; None if `sharpe` is not above `benchmark`.
+
+    Bailey & Lopez de Prado, The Sharpe Ratio Efficient Frontier, 2012.
+
+    Raises:
+        ValueError: `confidence` does not lie between 0 and 1.
+    """
+
 class AuditDifference(TypedDict):
     """A value that is not what it was. Values that are not finite are None."""
 

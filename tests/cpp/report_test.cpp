@@ -24,6 +24,7 @@ using namespace sentio::test;
 namespace {
 
 namespace fs = std::filesystem;
+using Series = std::vector<double>;
 
 /// A report on the last 5 days of `bars`, which must outlive it; on random decisions if there are none.
 Report report_of(const Bars& bars, std::optional<DataSpans> spans = std::nullopt, bool synthetic = false,
@@ -143,17 +144,17 @@ TEST_CASE("the buy-and-hold column is the buy_and_hold strategy") {
 TEST_CASE("the signal is compared with the return from the next open to the one after") {
   const Bars bars = flat_bars({100.0, 100.0, 110.0, 99.0});
   auto decisions = decisions_of({1.0, -1.0, 1.0, 1.0});
-  const SignalSeries series = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
-  CHECK(series.signal == std::vector<double>{1.0, -1.0, 1.0, 1.0});
-  CHECK(series.forward_return[0] == doctest::Approx(std::log(1.1)));
-  CHECK(series.forward_return[1] == doctest::Approx(std::log(0.9)));
-  CHECK(std::isnan(series.forward_return[2]));
-  CHECK(std::isnan(series.forward_return[3]));
+  const Series forward = forward_returns(bars.view(), {0, 4});
+  CHECK(signals_of(run_decisions(bars.view(), decisions, {})) == Series{1.0, -1.0, 1.0, 1.0});
+  CHECK(forward[0] == doctest::Approx(std::log(1.1)));
+  CHECK(forward[1] == doctest::Approx(std::log(0.9)));
+  CHECK(std::isnan(forward[2]));
+  CHECK(std::isnan(forward[3]));
 
   decisions[1].probability = 0.75;
-  const SignalSeries probable = signal_series(run_decisions(bars.view(), decisions, {}), bars.view());
-  CHECK(std::isnan(probable.signal[0]));
-  CHECK(probable.signal[1] == 0.25);
+  const Series probable = signals_of(run_decisions(bars.view(), decisions, {}));
+  CHECK(std::isnan(probable[0]));
+  CHECK(probable[1] == 0.25);
 }
 
 TEST_CASE("a run without trades has null figures, not zeros") {
@@ -171,6 +172,55 @@ TEST_CASE("a run without trades has null figures, not zeros") {
   CHECK(metrics["total_return"] == 0.0);
   CHECK(report.analysis.readiness->stage == Stage::none);
   check_width(to_text(report, false));
+}
+
+TEST_CASE("nothing is annualised from fewer than 20 sessions, and the report says so once") {
+  const Report report = report_of(session_bars());
+  const Measures& m = report.analysis.total;
+  CHECK(m.not_annualised == "not annualised: 5 sessions");
+  CHECK(m.sharpe_of_stretch);
+  for (const auto& figure : {m.annualised_return, m.monthly_return, m.volatility, m.sharpe, m.sharpe_standard_error,
+                             m.sortino, m.calmar, m.annual_turnover, m.sessions.sharpe})
+    CHECK_FALSE(figure);
+  CHECK(m.turnover);
+  const std::string text = to_text(report, false);
+  CHECK(text.find("annualised return") == std::string::npos);
+  CHECK(text.find("not annualised: 5 sessions") == text.rfind("not annualised"));
+}
+
+TEST_CASE("the evidence of the Sharpe ratio is that of the strategy's session returns") {
+  const Bars& bars = session_bars();
+  const RunOptions options;
+  const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), options);
+  const Context context{.spans = std::nullopt, .periods = {}, .trials = {.count = 7, .from = "test"}};
+  const Analysis analysis = analyse(run, bars.view(), options, context);
+  CHECK(analysis.evidence.sessions == 40);
+  CHECK(analysis.evidence.trials.count == 7);
+  const double per_year = analysis.periods_per_year.value / 50.0;
+  CHECK(*analysis.evidence.sharpe_per_session * std::sqrt(per_year) ==
+        doctest::Approx(*analysis.total.sessions.sharpe));
+  CHECK(*analysis.evidence.sharpe_low < *analysis.total.sessions.sharpe);
+  CHECK(*analysis.evidence.sharpe_high > *analysis.total.sessions.sharpe);
+  const Report few = report_of(bars);
+  CHECK(few.analysis.evidence.sessions == 5);
+  CHECK(to_text(few, false).find("evidence") == std::string::npos);
+  const Report report{few.subject, bars.view(), options, run, analysis};
+  CHECK(to_text(report, false).find("deflated for 7 trials") != std::string::npos);
+  check_width(to_text(report, false));
+}
+
+TEST_CASE("20 sessions are annualised and 19 are not") {
+  const Bars& bars = session_bars();
+  const std::vector<std::int32_t> sessions = session_days(bars.time_ns, session_calendars().front());
+  const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), {});
+  const Series forward = forward_returns(bars.view(), {0, bars.size()});
+  const Measurer measure(run, bars.view(), sessions, forward, 252.0 * 50.0);
+  const Measures enough = measure({0, 20 * 50}), few = measure({0, 19 * 50});
+  CHECK_FALSE(enough.not_annualised);
+  CHECK(few.not_annualised == "not annualised: 19 sessions");
+  CHECK(*enough.sharpe == doctest::Approx(*enough.sharpe_of_stretch * std::sqrt(252.0 / 20.0)));
+  CHECK(enough.annual_turnover);
+  CHECK(enough.sessions.sharpe);
 }
 
 TEST_CASE("the JSON report has a version, a stable order of keys, and depends on the run only") {

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from market_bars import MINUTE_NS, PROJECT, joined, market
 from sentio_features import Bars, FeatureBuilder, FeatureSpec, read_csv
-from sentio_inference import Artifact, backtest, simulate
+from sentio_inference import Artifact, backtest, metric_cards, simulate
 from training_support import Project, make_project
 
 from sentio_trainer.artifact import sealed_json
@@ -337,10 +337,12 @@ def test_rules_run_on_real_days_with_costs() -> None:
     assert sentio_features.session_days(bars.ts)[0] == 10_228  # 1998-01-02
 
 
-def test_lists_name_every_op_strategy_and_cost_model(project: Project) -> None:
+def test_lists_name_every_op_strategy_metric_and_cost_model(project: Project) -> None:
     ops = run_cli("list", "ops", cwd=project.root).stdout
     assert all(op["name"] in ops for op in sentio_features.ops())
     assert all(name in run_cli("list", "strategies", cwd=project.root).stdout for name in STRATEGIES)
+    metrics = run_cli("list", "metrics", cwd=project.root).stdout.splitlines()
+    assert [line for line in metrics if not line.startswith(" ")] == [card["name"] for card in metric_cards()]
     costs = run_cli("list", "costs", cwd=project.root).stdout
     configs = Path(__file__).resolve().parents[2] / "configs" / "execution"
     assert all(json.loads(path.read_text())["name"] in costs for path in configs.glob("*.json"))
