@@ -304,9 +304,10 @@ class Auditor {
   std::size_t done_ = 0, total_ = 0;
 };
 
-std::vector<double> column_of(const Run& run, double Decision::*member) {
+template <class Number>
+std::vector<double> column_of(const Run& run, Number Decision::*member) {
   std::vector<double> values(run.size());
-  std::ranges::transform(run.decisions, values.begin(), [&](const Decision& d) { return d.*member; });
+  std::ranges::transform(run.decisions, values.begin(), [&](const Decision& d) { return double{d.*member}; });
   return values;
 }
 

@@ -104,11 +104,12 @@ std::vector<std::string> notes_of(const Command& command, const std::string& sym
 
 Subject subject_of(const Command& command, const std::string& symbol, const LoadedBars& loaded) {
   const ReadyStrategy& ready = command.ready;
+  const bool kept = !command.arguments.out.empty() || !command.arguments.json.empty();
   return {.verb = command.verb,
           .program_version = program_version(),
           .symbol = symbol,
           .bars_file = loaded.path.filename().string(),
-          .bars_hash = a.out.empty() && a.json.empty() ? "" : "sha256:" + sha256_of_file(loaded.path),
+          .bars_hash = kept ? "sha256:" + sha256_of_file(loaded.path) : "",
           .skipped = loaded.csv.skipped,
           .synthetic = loaded.csv.synthetic,
           .strategy = ready.identity,
