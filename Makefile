@@ -15,7 +15,7 @@ SOURCES := $(shell find cpp python cmake CMakeLists.txt pyproject.toml train_mod
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test ctest pytest asan fuzz lint tidy format docs bits bits-golden bench clean
+.PHONY: help install demo test ctest pytest chromium asan fuzz lint tidy format docs bits bits-golden bench clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ ctest: $(VENV)/.tools
 pytest: install
 	$(BIN)/python -m pytest
 
+chromium:  ## Install Chromium, where Debian packages it, for the tests of report pages
+	sh cmake/apt_install.sh chromium
+
 asan: $(VENV)/.tools  ## The C++ tests under the address and undefined-behaviour sanitizers (minutes)
 	cmake --preset asan --log-level=WARNING
 	cmake --build --preset asan --target sentio_tests fuzz_artifact fuzz_csv fuzz_spec fuzz_state fuzz_stream
@@ -86,8 +89,9 @@ format: install  ## Format all code
 	$(BIN)/ruff format .
 	find cpp tests benchmarks examples -name '*.?pp' | xargs $(BIN)/clang-format -i
 
-docs: install  ## Write docs/ops.md from the registry
+docs: install  ## Write docs/ops.md and docs/metrics.md from the registries
 	$(BIN)/python docs/make_ops.py
+	$(BIN)/python docs/make_metrics.py
 
 bits: $(VENV)/.tools  ## Compare the features' bits across compilers, flags and processors (minutes)
 	sh cmake/bits_packages.sh
