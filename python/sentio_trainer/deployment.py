@@ -406,11 +406,11 @@ class ModelDeployer:
         store = self._store
         for path in store.remove_partials():
             self._report.warn(f"{shown_path(path)}: removed; a deployment died while it was made")
-        live = store.live()
+        live, linked = store.live(), store.linked()
         for id_ in store.unrecorded():
             if id_ == live:
                 self._complete(id_)
-            else:
+            elif id_ not in linked:  # live by another link: whoever deploys by that one completes it
                 store.discard(id_)
                 self._report.warn(f"{shown_path(store.release(id_))}: removed; its deployment died before it was live")
 

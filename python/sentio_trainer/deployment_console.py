@@ -22,7 +22,7 @@ def print_deployment(deployment: Deployment) -> None:
             console.print(
                 f"{name}: {evidence['symbol']}, {evidence['bars']}{synthetic}, {evidence['sessions']} unseen sessions, "
                 f"{measured['first']} to {measured['last']}, costs {evidence['cost_model']['name']}, "
-                f"trials {evidence['trials']}",
+                f"trials {evidence['trials'] or 'unknown'}",
                 markup=False,
             )
         table = plain_table(f"Gates of {name}, out of sample, after costs")

@@ -15,7 +15,7 @@ from sentio_trainer.bars import iso_time
 from sentio_trainer.config import load_config
 from sentio_trainer.errors import ArtifactError, ConfigError, DataError
 from sentio_trainer.files import sha256_file
-from sentio_trainer.ledger import count, ledger_path
+from sentio_trainer.ledger import LEDGER, count, ledger_path
 from sentio_trainer.paths import shown_path
 
 # Nothing is annualised from fewer.
@@ -143,7 +143,8 @@ def judge(artifact: Artifact, *, origin: Path, bench: Bench) -> list[Judgement]:
     seen_ns = _seen_until(artifact, origin)
     if artifact.metadata["data"].get("synthetic", False) and not bench.allow_synthetic:
         raise ArtifactError(f"{shown_path(origin)}: was trained on SYNTHETIC bars; --allow-synthetic deploys it anyway")
-    trials = max(1, count(ledger_path(origin)))
+    # The folder's own place: a link to it has no ledger beside it.
+    trials = count(ledger_path(origin.resolve())) or None
     return [_judge(artifact, source, seen_ns, trials, bench) for source in _sources(artifact, origin, bench)]
 
 
@@ -205,7 +206,7 @@ def _own_sources(artifact: Artifact, origin: Path) -> list[Source]:
     return sources
 
 
-def _judge(artifact: Artifact, source: Source, seen_ns: int, trials: int, bench: Bench) -> Judgement:
+def _judge(artifact: Artifact, source: Source, seen_ns: int, trials: int | None, bench: Bench) -> Judgement:
     file_hash = sha256_file(source.path)
     if source.recorded_hash not in (None, file_hash):
         raise DataError(
@@ -221,7 +222,7 @@ def _judge(artifact: Artifact, source: Source, seen_ns: int, trials: int, bench:
     begin, sessions = _unseen(bars, source, calendar, seen_ns, bench.test_days)
     try:
         report = backtest(
-            bars, "tfa", artifact=artifact, symbol=source.symbol, costs=bench.costs, begin=begin, trials=trials
+            bars, "tfa", artifact=artifact, symbol=source.symbol, costs=bench.costs, begin=begin, trials=trials or 1
         )
     except RefusedArtifact as error:
         raise ArtifactError(str(error)) from error
@@ -281,7 +282,7 @@ def _unseen(bars: Bars, source: Source, calendar: str, seen_ns: int, wanted: int
 
 
 def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
-    metrics, sessions = evidence["metrics"], evidence["sessions"]
+    metrics, sessions, trials = evidence["metrics"], evidence["sessions"], evidence["trials"]
     trades = metrics["trades"]
     few = f"not annualised: {_counted(sessions, 'session')}" if sessions < FEWEST_SESSIONS else None
     of_trades = f"undefined: {_counted(trades['count'], 'trade')}"
@@ -295,8 +296,8 @@ def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
             "deflated_sharpe",
             ">=",
             limits.min_deflated_sharpe,
-            None if few else evidence["evidence"]["deflated_sharpe"],
-            few or f"undefined: {_counted(sessions, 'session')}, {_counted(evidence['trials'], 'trial')}",
+            None if few or trials is None else evidence["evidence"]["deflated_sharpe"],
+            few or _undeflated(sessions, trials),
         ),
     ]
     return [
@@ -311,6 +312,12 @@ def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
         for figure, comparison, limit, value, why in figures
         if limit is not None
     ]
+
+
+def _undeflated(sessions: int, trials: int | None) -> str:
+    if trials is None:
+        return f"undefined: no {LEDGER} beside the artifact says of how many models it was picked"
+    return f"undefined: {_counted(sessions, 'session')}, {_counted(trials, 'trial')}"
 
 
 def _counted(count: int, what: str) -> str:

@@ -144,12 +144,17 @@ class ReleaseStore:
         remove_tree(partial)
 
     def prune(self, keep: int) -> list[str]:
-        """Removes releases but for the newest `keep`, and those that a link in this folder leads to."""
-        linked = {path.readlink().name for path in self.root.iterdir() if path.is_symlink()}
+        """Removes releases but for the newest `keep`, and those that are live by any link."""
+        linked = self.linked()
         old = [id_ for id_ in self.releases()[:-keep] if id_ not in linked]
         for id_ in old:
             self.discard(id_)
         return old
+
+    def linked(self) -> set[str]:
+        """Ids that a link in this folder leads to: several may share its releases, `production` and `staging`."""
+        targets = [path.readlink() for path in self.root.iterdir() if path.is_symlink()]
+        return {target.name for target in targets if target.parent == Path(_RELEASES)}
 
     def releases(self) -> list[str]:
         """Ids, oldest first."""

@@ -164,6 +164,17 @@ def test_a_figure_that_is_undefined_passes_no_gate(own_shop: Shop, production: P
     assert "profit_factor must be >= 0, found undefined: 0 trades" in told
 
 
+def test_without_a_ledger_nothing_is_deflated(own_shop: Shop, production: Path) -> None:
+    link = own_shop.root / "best"
+    link.symlink_to(own_shop.artifact("v1"))
+    deployment = ModelDeployer(production).deploy({"tfa": link}, own_shop.bench())
+    assert deployment.document["models"]["tfa"]["evidence"][0]["trials"] == 2
+    (own_shop.artifact("v1").parent / "trials.csv").unlink()
+    bench = own_shop.bench(Limits(min_deflated_sharpe=0.0))
+    told = refusal(lambda: ModelDeployer(production).deploy({"tfa": link}, bench))
+    assert "found undefined: no trials.csv beside the artifact" in told
+
+
 def drop_train(document: Json) -> None:
     del document["data"]["train"]
 
@@ -378,6 +389,16 @@ def test_a_release_that_went_live_without_its_record_is_kept_if_it_is_sound(
     assert len(told) == 1
     deployer.recover()
     assert len(told) == 1
+
+
+def test_a_release_that_went_live_by_another_link_is_not_taken_for_a_dead_one(shop: Shop, production: Path) -> None:
+    first = deploy(shop, production)
+    (production.parent / "deployments" / f"deployment_{first.id}.json").unlink()  # as where the process died
+    deploy(shop, production.with_name("staging"), "v2")
+    assert seal_of(production / "tfa") == seal_of(shop.artifact("v1"))
+    deployer = ModelDeployer(production)
+    deployer.recover()
+    assert first.id in [each.id for each in deployer.history()]
 
 
 @pytest.mark.parametrize("step", range(6))
