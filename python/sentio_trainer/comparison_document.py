@@ -9,6 +9,7 @@ from typing import Any
 
 from sentio_features import ENGINE_VERSION
 
+from sentio_trainer.artifact import METADATA
 from sentio_trainer.bars import Int64, iso_time
 from sentio_trainer.errors import SentioError
 from sentio_trainer.files import remove_folder, sha256_file, sync_entry, sync_folder
@@ -83,7 +84,8 @@ def _trader(trader: Trader, left_out: Mapping[str, str]) -> dict[str, Any]:
         **common,
         "kind": "artifact",
         "folder": shown_path(folder),
-        "metadata_hash": sha256_file(folder / "metadata.json"),
+        # Of the folder that was loaded: a link may lead elsewhere by now.
+        "metadata_hash": sha256_file(trader.artifact.folder / METADATA),
         "backend": trader.artifact.backend,
         "trials": trader.trials,
         "trained_on": {key: data.get(key) for key in ("symbols", "bar_interval_s", "train", "validation", "test")},

@@ -118,8 +118,8 @@ def _open(model: ListedModel) -> Trader:
         artifact = Artifact.load(model.folder)
     except LoadError as error:
         raise ArtifactError(f"{model.label}: {error}") from error
-    # The folder's own place: a link, such as a deployed model, has no ledger beside it.
-    tried = count(ledger_path(model.folder.resolve()))
+    # The folder's own place: a link, such as a deployed model, has no ledger beside it, and may lead elsewhere by now.
+    tried = count(ledger_path(artifact.folder.resolve()))
     alone = f"{model.label}: no ledger of trials beside the artifact; it counts as the only model tried"
     return Trader(model=model, artifact=artifact, trials=tried or None, notes=() if tried else (alone,))
 

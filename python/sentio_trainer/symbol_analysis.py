@@ -1,6 +1,7 @@
 """What a model says of the last bar of a symbol, how sure that is, and which features made it say so."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -118,6 +119,10 @@ def analyse_symbol(
     """
     if top < 1:
         raise ConfigError(f"--top: must be at least 1, found {top}")
+    if seed < 0:
+        raise ConfigError(f"--seed: must be at least 0, found {seed}")
+    if max_age_h is not None and not 0.0 <= max_age_h < math.inf:
+        raise ConfigError(f"--max-age: must be hours, at least 0, found {max_age_h:g}")
     try:
         artifact = Artifact.load(folder)
     except LoadError as error:
@@ -401,10 +406,11 @@ def _model_document(folder: Path, artifact: Artifact) -> dict[str, Any]:
         "folder": shown_path(folder),
         "model_id": metadata.get("model_id"),
         "version": metadata.get("version"),
-        "metadata_hash": sha256_file(folder / METADATA),
+        # Of the folder that was loaded: a link may lead elsewhere by now.
+        "metadata_hash": sha256_file(artifact.folder / METADATA),
         "backend": artifact.backend,
         "trained_on": {key: data.get(key) for key in ("symbols", "bar_interval_s", "train", "validation")},
-        "deployment": _deployment(folder.parent / _DEPLOYMENT),
+        "deployment": _deployment(artifact.folder.parent / _DEPLOYMENT),
     }
 
 

@@ -124,7 +124,8 @@ def walk_forward(
     study = new_study()
     if resume and folder is None:
         raise ConfigError("--resume: needs --out, the folder to go on with")
-    folder = folder or walk_forward_folder(loaded, study)
+    # Whole: a lock and a partial folder lie beside it, also beside ".".
+    folder = (folder or walk_forward_folder(loaded, study)).resolve()
     if resume:
         study = _study_of(folder)
     else:

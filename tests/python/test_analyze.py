@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from sentio_features import Bars, FeatureBuilder, FeatureSpec, read_csv
 from sentio_inference import Artifact, backtest
 from training_support import Project, make_project, write_bars, write_market_beside
 
+from sentio_trainer import symbol_analysis
 from sentio_trainer.bars import iso_time
 from sentio_trainer.cli import app, run
 from sentio_trainer.errors import ArtifactError, ConfigError, DataError
+from sentio_trainer.files import sha256_file
 from sentio_trainer.named_bars import read_named_bars
 from sentio_trainer.report import Silence
 from sentio_trainer.similar_outcomes import wilson
@@ -180,10 +183,34 @@ def test_the_deployed_model_is_looked_at_and_its_deployment_told(project: Projec
     (release / "deployment.json").write_text("{")
     code, out, err = analyze("QQQ", "--bars", "bars.csv")
     assert (code, out) == (4, "")
-    assert "models/production/deployment.json: is not valid JSON" in err
+    assert "models/releases/r1/deployment.json: is not valid JSON" in err
     code, out, err = analyze("QQQ", "--bars", "bars.csv", "--model", "tfb")
     assert (code, out) == (4, "")
     assert "models/production/tfb: no deployed model 'tfb'; did you mean 'tfa'?" in err
+
+
+def test_what_is_told_is_of_the_model_that_was_loaded_though_another_goes_live(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("r1", "r2"):
+        shutil.copytree(project.artifact, tmp_path / name / "tfa")
+        (tmp_path / name / "deployment.json").write_text(json.dumps({"id": name}))
+    production = tmp_path / "production"
+    production.symlink_to("r1")
+    first = sha256_file(tmp_path / "r1" / "tfa" / "metadata.json")
+    (tmp_path / "r2" / "tfa" / "metadata.json").write_bytes(b"{}")
+    load = Artifact.load
+
+    def load_before_a_swap(folder: Path) -> Artifact:
+        artifact = load(folder)
+        production.unlink()
+        production.symlink_to("r2")
+        return artifact
+
+    monkeypatch.setattr(symbol_analysis, "Artifact", SimpleNamespace(load=load_before_a_swap))
+    named = read_named_bars("QQQ", files={"QQQ": project.root / "bars.csv"}, data_dir=tmp_path)
+    model = analyse_symbol(production / "tfa", named)["model"]
+    assert (model["metadata_hash"], model["deployment"]) == (first, {"id": "r1"})
 
 
 def test_the_page_tells_all_of_it(analyze: Analyze) -> None:
@@ -213,6 +240,9 @@ def test_another_symbol_and_generated_bars_are_said(project: Project, analyze: A
         (("QQQ", *V1, "--at", "2024-01-02T14:40:00Z"), 3, "not ready at 2024-01-02T14:40:00Z: the model needs 61 bars"),
         (("QQQ", *V1, "--method", "permute"), 2, "--method: unknown method 'permute'; did you mean 'permutation'?"),
         (("QQQ", *V1, "--top", "0"), 2, "--top: must be at least 1, found 0"),
+        (("QQQ", *V1, "--seed", "-1"), 2, "--seed: must be at least 0, found -1"),
+        (("QQQ", *V1, "--max-age", "nan"), 2, "--max-age: must be hours, at least 0, found nan"),
+        (("QQQ", *V1, "--max-age", "-1"), 2, "--max-age: must be hours, at least 0, found -1"),
         (("QQQ", "--artifact", "no/such", "--bars", "bars.csv"), 4, "no/such"),
         (("QQQ", *V1[:2], "--bars", "no.csv"), 3, "no.csv: no such bars file"),
         (("QQQ", "--production", "nowhere", "--bars", "bars.csv"), 4, "no deployed model 'tfa'; none is"),

@@ -245,7 +245,7 @@ def test_several_symbols_are_learned_from_together_and_traded_one_by_one(tmp_pat
     assert metadata_of(window_folder(found, 1))["data"]["symbols"] == ["QQQ", "B/C"]
 
 
-def test_what_is_finished_is_kept_and_verified(walked: Walked, tmp_path: Path) -> None:
+def test_what_is_finished_is_kept_and_verified(walked: Walked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "project"
     shutil.copytree(walked.project.root, root)
     project = Project(root=root)
@@ -259,6 +259,9 @@ def test_what_is_finished_is_kept_and_verified(walked: Walked, tmp_path: Path) -
     assert again.result.stitched[0].report["fills_hash"] == walked.result.stitched[0].report["fills_hash"]
     assert again.result.study == walked.result.study
     assert again.result.trials == 1
+    monkeypatch.chdir(root / "walk")
+    loaded = project.load()
+    assert walk_forward(loaded, CUT, Silence(), folder=Path(), resume=True).total_return == again.result.total_return
 
     weights = folder / "w03" / "weights.bin"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
