@@ -441,9 +441,14 @@ def deployments(
     from sentio_trainer.console import ConsoleReport
     from sentio_trainer.deployment import ModelDeployer
     from sentio_trainer.deployment_console import history_json, print_history, require_sound
+    from sentio_trainer.releases import UnderWayError
 
-    deployer = ModelDeployer(production, report=ConsoleReport(progress=False))
-    deployer.recover()
+    report = ConsoleReport(progress=False)
+    deployer = ModelDeployer(production, report=report)
+    try:
+        deployer.recover()
+    except (UnderWayError, PermissionError) as error:  # looking is allowed nevertheless
+        report.warn(f"nothing is cleaned up: {error}")
     current, history = deployer.current(), deployer.history()
     if as_json:
         typer.echo(history_json(history, current))

@@ -189,7 +189,8 @@ class ModelDeployer:
         """Cleans up after deployments whose process died, and tells. Any deployment or rollback does so first.
 
         Raises:
-            SentioError: a deployment is under way.
+            UnderWayError: a deployment is under way.
+            PermissionError: only others may write here.
         """
         if self._store.root.is_dir():
             with self._store.locked():

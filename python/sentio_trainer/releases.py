@@ -34,6 +34,10 @@ _ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
 Document = dict[str, Any]
 
 
+class UnderWayError(SentioError):
+    """Another deployment or rollback is under way."""
+
+
 class ReleaseStore:
     """The folder that holds `production`. What changes it is for who holds the lock."""
 
@@ -46,13 +50,13 @@ class ReleaseStore:
         """Keeps other processes from deploying here meanwhile.
 
         Raises:
-            SentioError: one is deploying.
+            UnderWayError: one is deploying.
         """
         try:
             with exclusive_lock(self.root / ".deploy.lock", wait=False):
                 yield
         except BlockingIOError as error:
-            raise SentioError(
+            raise UnderWayError(
                 f"{shown_path(self.root)}: another deployment or rollback is under way; try again when it has ended"
             ) from error
 

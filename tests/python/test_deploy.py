@@ -442,6 +442,17 @@ def test_of_two_deployments_at_once_one_is_refused(shop: Shop, production: Path)
     assert not production.exists()
 
 
+def test_while_one_deploys_the_history_can_be_read(
+    shop: Shop, production: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = deploy(shop, production)
+    with exclusive_lock(production.parent / ".deploy.lock", wait=False):
+        assert sentio("deployments", "--production", str(production), "--json") == 0
+    shown, told = capsys.readouterr()
+    assert json.loads(shown)["live"]["id"] == deployment.id
+    assert "nothing is cleaned up" in told
+
+
 def test_of_deployments_that_race_some_are_refused_and_the_rest_are_whole(shop: Shop, production: Path) -> None:
     start = threading.Barrier(4)
     ends: list[str] = []

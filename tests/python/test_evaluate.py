@@ -12,7 +12,7 @@ from market_bars import REAL_BARS
 from native_support import load_native
 from sentio_features import Bars, read_csv, session_days
 from sentio_inference import Artifact, backtest
-from training_support import Project, make_project
+from training_support import Project, make_project, write_bars
 
 from sentio_trainer.cli import app, run
 from sentio_trainer.model_runs import common_sessions, session_returns, stretch_of
@@ -142,6 +142,22 @@ def test_a_model_trained_on_measured_bars_is_marked_everywhere_and_not_ranked(
     document = written(project, "other")
     assert "IN-SAMPLE and ranked nevertheless: v1" in document["verdict"]
     assert [each["model"] for each in document["comparisons"][0]["standings"]] == ["baseline", "fast", "v1"]
+
+
+def test_bars_that_a_model_was_tuned_on_are_seen_ones(project: Project, evaluate: Evaluate) -> None:
+    bars = read_csv(project.root / "bars.csv")
+    data = json.loads((project.artifact / "metadata.json").read_text())["data"]
+    first, last = (int(np.datetime64(time.removesuffix("Z"), "ns").astype(np.int64)) for time in data["validation"])
+    until = bars[: int(np.searchsorted(bars.ts, last, side="right"))]
+    days = len(np.unique(session_days(until.ts[until.ts > first], "us_equity"))) - 1  # none of the training's
+    write_bars(project.root / "tuned.csv", until)
+    words = ("--test-symbols", "QQQ", "--test-days", str(days), "--bars", "QQQ=tuned.csv", *FREE, "--no-plots")
+    assert evaluate("--models", "b:buy_and_hold", "v1:artifacts/TFA/v1", *words)[0] == 0
+    document = written(project)
+    (row,) = (row for row in document["rows"] if row["model"] == "v1")
+    assert row["measured"]["samples"]["validation"] == row["measured"]["bars"]
+    assert row["sample"] == "IN-SAMPLE"
+    assert "IN-SAMPLE and not ranked: v1" in document["verdict"]
 
 
 def test_jobs_and_the_way_words_are_given_change_nothing(project: Project, evaluate: Evaluate) -> None:
