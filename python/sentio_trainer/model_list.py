@@ -16,13 +16,16 @@ _RULE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(\((?P<params>.*)\))?")
 _FORMS = "LABEL:RULE, LABEL:RULE(KEY=VALUE,KEY=VALUE) or LABEL:ARTIFACT_FOLDER, such as v1:artifacts/TFA/v1"
 
 
+Param = float | bool | str
+
+
 @dataclass(frozen=True, kw_only=True)
 class RuleModel:
     """A rule strategy; params that are not given have their defaults."""
 
     label: str
     rule: str
-    params: Mapping[str, float | bool]
+    params: Mapping[str, Param]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +87,23 @@ def _rule(text: str, label: str, what: str) -> RuleModel:
     return RuleModel(label=label, rule=found["name"], params=params)
 
 
-def _params(text: str, inside: str) -> dict[str, float | bool]:
-    params: dict[str, float | bool] = {}
+def _params(text: str, inside: str) -> dict[str, Param]:
+    params: dict[str, Param] = {}
     for item in filter(None, (part.strip() for part in inside.split(","))):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not key:
             raise ConfigError(f"--models {text}: params are written (key=value,key=value), found '{item}'")
         if key in params:
             raise ConfigError(f"--models {text}: param {key} is given twice")
-        params[key] = _value(text, key, value)
+        params[key] = _value(value)
     return params
 
 
-def _value(text: str, key: str, value: str) -> float | bool:
-    if value in ("true", "false"):
-        return value == "true"
+def _value(text: str) -> Param:
+    """A flag, a number, else a word; the rule says which of them it takes."""
+    if text in ("true", "false"):
+        return text == "true"
     try:
-        return float(value)
-    except ValueError as error:
-        raise ConfigError(f"--models {text}: param {key} must be a number, true or false, found '{value}'") from error
+        return float(text)
+    except ValueError:
+        return text

@@ -22,10 +22,17 @@ def test_rules_params_and_folders_are_told_apart(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     folder(tmp_path, "artifacts/TFA/v1")
     folder(tmp_path, "v2")
-    texts = ["b:buy_and_hold", "f:sma_cross(fast=5, slow=20,allow_short=true)", "v1:artifacts/TFA/v1", "v-2.0:v2"]
+    texts = [
+        "b:buy_and_hold",
+        "f:sma_cross(fast=5, slow=20,allow_short=true)",
+        "u:vwap_reversion(session=utc_day)",
+        "v1:artifacts/TFA/v1",
+        "v-2.0:v2",
+    ]
     assert parse_models(texts) == [
         RuleModel(label="b", rule="buy_and_hold", params={}),
         RuleModel(label="f", rule="sma_cross", params={"fast": 5.0, "slow": 20.0, "allow_short": True}),
+        RuleModel(label="u", rule="vwap_reversion", params={"session": "utc_day"}),
         ArtifactModel(label="v1", folder=Path("artifacts/TFA/v1")),
         ArtifactModel(label="v-2.0", folder=Path("v2")),
     ]
@@ -41,7 +48,9 @@ def test_rules_params_and_folders_are_told_apart(tmp_path: Path, monkeypatch: py
         (["a:sma_cros"], "--models a:sma_cros: unknown strategy 'sma_cros'; did you mean 'sma_cross'?"),
         (["a:sma_cross(fast=5"], "--models a:sma_cross(fast=5: must be LABEL:RULE"),
         (["a:sma_cross(fast)"], "params are written (key=value,key=value), found 'fast'"),
-        (["a:sma_cross(fast=x)"], "param fast must be a number, true or false, found 'x'"),
+        (["a:sma_cross(fast=x)"], "param fast of sma_cross must be a whole number from 1 to 10000, found 'x'"),
+        (["a:sma_cross(fast=)"], "param fast of sma_cross must be a whole number from 1 to 10000, found ''"),
+        (["a:vwap_reversion(session=utc)"], "session of vwap_reversion"),
         (["a:sma_cross(fast=2,fast=3)"], "param fast is given twice"),
         (["a:sma_cross(quick=2)"], "unknown param 'quick' of sma_cross"),
         (["a:sma_cross(fast=0)"], "param fast of sma_cross must be a whole number from 1 to 10000, found '0.0'"),
