@@ -16,11 +16,11 @@ from sentio_trainer.config import load_config
 from sentio_trainer.errors import ArtifactError, ConfigError, DataError
 from sentio_trainer.files import sha256_file
 from sentio_trainer.ledger import LEDGER, count, ledger_path
+from sentio_trainer.named_bars import DATA_DIR
 from sentio_trainer.paths import shown_path
 
 # Nothing is annualised from fewer.
 FEWEST_SESSIONS = 20
-DATA_DIR = Path("data/equities")
 DEFAULT_CALENDAR = "us_equity"
 
 

@@ -30,6 +30,8 @@ DEPLOYMENT = "deployment.json"
 _PARTIAL = ".partial"
 _RELEASES, _BACKUPS, _DEPLOYMENTS = "releases", "backups", "deployments"
 _ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
+# A release, a backup, a record: what else lies there is not ours to remove.
+_PARTIALS = re.compile(rf"\.(({_ID.pattern})|(backup_{_ID.pattern})|(deployment_{_ID.pattern}\.json\.\d+))\.partial")
 
 Document = dict[str, Any]
 
@@ -215,7 +217,8 @@ class ReleaseStore:
         """Removes what deployments that died were making; returns what it was."""
         found = [self._fresh_link] if self._fresh_link.is_symlink() else []
         for folder in (_RELEASES, _BACKUPS, _DEPLOYMENTS):
-            found += sorted((self.root / folder).glob(f".*{_PARTIAL}"))
+            paths = sorted((self.root / folder).glob(f".*{_PARTIAL}"))
+            found += [path for path in paths if _PARTIALS.fullmatch(path.name)]
         for path in found:
             remove_tree(path)
         return found

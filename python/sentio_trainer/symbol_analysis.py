@@ -31,7 +31,6 @@ from sentio_trainer.similar_outcomes import CONFIDENCE, similar_outcomes
 from sentio_trainer.suggest import hint
 
 SCHEMA_VERSION = "1.0"
-PRODUCTION = Path("models/production")
 Method = Literal["integrated_gradients", "permutation"]
 METHODS: tuple[Method, ...] = ("integrated_gradients", "permutation")
 

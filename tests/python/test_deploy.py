@@ -401,6 +401,25 @@ def test_a_release_that_went_live_by_another_link_is_not_taken_for_a_dead_one(sh
     assert first.id in [each.id for each in deployer.history()]
 
 
+def test_what_dead_processes_left_is_removed_and_nothing_else(shop: Shop, production: Path) -> None:
+    deployment = deploy(shop, production)
+    left = (
+        "releases/.20250101T000000.000Z.partial",
+        "backups/.backup_20250101T000000.000Z.partial",
+        "deployments/.deployment_20250101T000000.000Z.json.7.partial",
+    )
+    others = ("releases/.mine.partial", "backups/.backup_of_mine.partial", "deployments/.mine.json.7.partial")
+    for name in (*left, *others):
+        path = production.parent / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    told: list[str] = []
+    ModelDeployer(production, report=Listener(told.append)).recover()
+    assert [name for name in (*left, *others) if (production.parent / name).exists()] == list(others)
+    assert len(told) == len(left)
+    assert production.readlink().name == deployment.id
+
+
 @pytest.mark.parametrize("step", range(6))
 def test_an_interruption_at_any_step_leaves_what_was_live(shop: Shop, production: Path, step: int) -> None:
     first = deploy(shop, production, "v1")
