@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from sentio_trainer.config import Given, LoadedConfig, given_by_flag, given_on_command_line, load_config
-from sentio_trainer.errors import SentioError
+from sentio_trainer.errors import ArtifactError, SentioError
 from sentio_trainer.paths import shown_path
 from sentio_trainer.several_words import SeveralWordsCommand
 
@@ -439,7 +439,7 @@ def deployments(
     The exit code is 4 if what is live is damaged.
     """
     from sentio_trainer.console import ConsoleReport
-    from sentio_trainer.deployment import ModelDeployer
+    from sentio_trainer.deployment import Current, ModelDeployer
     from sentio_trainer.deployment_console import history_json, print_history, require_sound
     from sentio_trainer.releases import UnderWayError
 
@@ -449,11 +449,20 @@ def deployments(
         deployer.recover()
     except (UnderWayError, PermissionError) as error:  # looking is allowed nevertheless
         report.warn(f"nothing is cleaned up: {error}")
-    current, history = deployer.current(), deployer.history()
-    if as_json:
-        typer.echo(history_json(history, current))
-    else:
-        print_history(history, current)
+    history = deployer.history()
+
+    def show(live: Current | None) -> None:
+        if as_json:
+            typer.echo(history_json(history, live))
+        else:
+            print_history(history, live)
+
+    try:
+        current = deployer.current()
+    except ArtifactError:  # there is no saying what is live: what to go back to is seen all the same
+        show(None)
+        raise
+    show(current)
     require_sound(current)
 
 

@@ -112,7 +112,7 @@ class ModelDeployer:
             report: hears what is done.
 
         Raises:
-            ConfigError: `keep` is below 1.
+            ConfigError: `keep` is below 1, or `production` has the name of a folder beside it.
         """
         if keep < 1:
             raise ConfigError(f"--keep must be at least 1, found {keep}")

@@ -33,6 +33,9 @@ _ID = re.compile(r"\d{8}T\d{6}\.\d{3}Z")
 # A release, a backup, a record: what else lies there is not ours to remove.
 _PARTIALS = re.compile(rf"\.(({_ID.pattern})|(backup_{_ID.pattern})|(deployment_{_ID.pattern}\.json\.\d+))\.partial")
 
+# What the record of a deployment says beside what its release does.
+_OF_RECORDS = ("action", "outcome", "reason", "backup")
+
 Document = dict[str, Any]
 
 
@@ -44,6 +47,11 @@ class ReleaseStore:
     """The folder that holds `production`. What changes it is for who holds the lock."""
 
     def __init__(self, production: Path) -> None:
+        """Raises:
+        ConfigError: `production` is the name of another of our folders.
+        """
+        if production.name in (_RELEASES, _BACKUPS, _DEPLOYMENTS):
+            raise ConfigError(f"--production {production}: {production.name} is a folder beside it; give another name")
         self.production = production
         self.root = production.parent
 
@@ -201,7 +209,8 @@ class ReleaseStore:
         Raises:
             ArtifactError: one is not a record of ours.
         """
-        return [_read(path) for path in sorted((self.root / _DEPLOYMENTS).glob("deployment_*.json"))]
+        paths = sorted((self.root / _DEPLOYMENTS).glob("deployment_*.json"))
+        return [_read(path, *_OF_RECORDS) for path in paths]
 
     def has_record(self, id_: str) -> bool:
         return self._record(id_).exists()
@@ -281,13 +290,16 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*") if _ID.fullmatch(path.name.removeprefix("backup_")))
 
 
-def _read(path: Path) -> Document:
+def _read(path: Path, *also: str) -> Document:
+    """A document with id, models and the keys of `also`."""
     try:
         document = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise ArtifactError(f"{shown_path(path)}: is missing") from error
     except ValueError as error:
         raise ArtifactError(f"{shown_path(path)}: is not valid JSON: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("models"), dict) or "id" not in document:
+    if not isinstance(document, dict) or not isinstance(document.get("models"), dict):
         raise ArtifactError(f"{shown_path(path)}: is not the document of a deployment")
+    if missing := [key for key in ("id", *also) if key not in document]:
+        raise ArtifactError(f"{shown_path(path)}: is not the document of a deployment: it has no '{missing[0]}'")
     return document

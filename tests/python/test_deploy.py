@@ -26,6 +26,7 @@ from sentio_trainer.deployment import DeploymentError, ModelDeployer, deployed_m
 from sentio_trainer.errors import ArtifactError, ConfigError, SentioError, StoppedError
 from sentio_trainer.files import exclusive_lock, sha256_file
 from sentio_trainer.gates import Limits
+from sentio_trainer.releases import remove_tree
 
 Json = dict[str, Any]
 
@@ -662,6 +663,29 @@ def test_a_rollback_needs_a_backup(production: Path) -> None:
 def test_records_that_are_no_records_are_named(shop: Shop, production: Path) -> None:
     deploy(shop, production)
     (record,) = (production.parent / "deployments").iterdir()
-    record.write_text("{")
-    with pytest.raises(ArtifactError, match="is not valid JSON"):
-        ModelDeployer(production).history()
+    for content, message in (
+        ("{", "is not valid JSON"),
+        ("{}", "is not the document of a deployment"),
+        ('{"id": "x", "models": {}}', "it has no 'action'"),
+    ):
+        record.write_text(content)
+        with pytest.raises(ArtifactError, match=message):
+            ModelDeployer(production).history()
+
+
+def test_the_history_is_shown_though_what_is_live_is_gone(
+    shop: Shop, production: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(shop, production, "v1")
+    second = deploy(shop, production, "v2")
+    remove_tree(production.resolve())
+    assert sentio("deployments", "--production", str(production)) == 4
+    shown, told = capsys.readouterr()
+    assert second.id in shown
+    assert "deployment.json: is missing" in told
+
+
+@pytest.mark.parametrize("name", ["releases", "backups", "deployments"])
+def test_production_has_a_name_of_its_own(production: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} is a folder beside it"):
+        ModelDeployer(production.with_name(name))
