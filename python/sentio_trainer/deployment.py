@@ -292,7 +292,7 @@ class ModelDeployer:
             _check_release(release, document)
             document["warnings"] = _try_trades(release, document)
 
-        deployment = self._go_live(document, stage, verify, chain=kept["backup"])
+        deployment = self._go_live(document, stage, verify, chain=kept["undo"])
         for warning in document["warnings"]:
             self._report.warn(warning)
         return deployment

@@ -301,6 +301,19 @@ def test_a_rollback_brings_the_old_bytes_back_and_a_further_one_goes_further(sho
         deployer.rollback("backup_1")
 
 
+def test_a_rollback_never_goes_to_what_was_rolled_back(shop: Shop, production: Path) -> None:
+    deploy(shop, production, "v1", name="first")
+    deploy(shop, production, "v1", name="second")
+    deploy(shop, production, "v1", name="bad")
+    deployer = ModelDeployer(production)
+    assert deployer.rollback().names == ["first", "second"]
+    deploy(shop, production, "v2", name="worse")
+    assert deployer.rollback().names == ["first", "second"]
+    assert deployer.rollback().names == ["first"]
+    with pytest.raises(ConfigError, match="nothing was live before"):
+        deployer.rollback()
+
+
 def test_a_backup_outlives_all_releases_and_a_damaged_one_is_refused(shop: Shop, production: Path) -> None:
     deployer = ModelDeployer(production)
     deploy(shop, production, "v1")
