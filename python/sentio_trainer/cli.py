@@ -364,6 +364,7 @@ def deploy(
     min_win_rate: Annotated[float | None, typer.Option(help="Gate: a fraction of the trades.")] = None,
     min_profit_factor: Annotated[float | None, typer.Option(help="Gate: gains over losses.")] = None,
     min_deflated_sharpe: Annotated[float | None, typer.Option(help="Gate: a probability.")] = None,
+    min_trades: Annotated[int, typer.Option(help="Gate: trades completed; always there.")] = 1,
     symbols: Annotated[
         list[str] | None, typer.Option("--symbols", metavar="SYMBOL ...", help="Judge on these. [the model's]")
     ] = None,
@@ -398,6 +399,7 @@ def deploy(
             min_win_rate=min_win_rate,
             min_profit_factor=min_profit_factor,
             min_deflated_sharpe=min_deflated_sharpe,
+            min_trades=min_trades,
         ),
         symbols=symbols or (),
         data_dir=data_dir,

@@ -37,9 +37,12 @@ class Limits:
     min_win_rate: float | None = None  # of trades, a fraction
     min_profit_factor: float | None = None
     min_deflated_sharpe: float | None = None  # a probability
+    min_trades: int = 1  # completed; a model that does nothing loses nothing either, and shows nothing
 
     def __post_init__(self) -> None:
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.min_trades < 0:
+            raise ConfigError(f"--min-trades must be at least 0, found {self.min_trades}")
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "min_trades"}
         flags = {name: f"--{name.replace('_', '-')}" for name in given}
         if all(limit is None for limit in given.values()):
             raise ConfigError(f"no gate is given; at least one of {', '.join(flags.values())} must be")
@@ -288,6 +291,7 @@ def _gates(evidence: Mapping[str, Any], limits: Limits) -> list[Gate]:
     of_trades = f"undefined: {_counted(trades['count'], 'trade')}"
     flat = "undefined: the returns do not vary"
     figures: list[tuple[str, Literal[">=", "<="], float | None, float | None, str | None]] = [
+        ("trades", ">=", limits.min_trades, trades["count"], None),
         ("sharpe", ">=", limits.min_sharpe, None if few else metrics["sharpe"], few or flat),
         ("max_drawdown", "<=", limits.max_drawdown, metrics["max_drawdown"]["depth"], None),
         ("win_rate", ">=", limits.min_win_rate, trades["win_rate"], of_trades),

@@ -135,7 +135,9 @@ def test_a_figure_at_its_limit_passes_and_one_beyond_it_does_not(shop: Shop, pro
     figures = figures_of(shop, tmp_path / "run")
     deployer, models = ModelDeployer(production), {"tfa": shop.artifact("v1")}
     deployment = deployer.deploy(models, shop.bench(Limits(**figures)))
-    assert [gate.value for gate in deployment.gates["tfa"]] == list(figures.values())
+    trades, *others = deployment.gates["tfa"]
+    assert (trades.figure, trades.limit) == ("trades", 1)
+    assert [gate.value for gate in others] == list(figures.values())
     for name, value in figures.items():
         beyond = float(np.nextafter(value, -np.inf if name == "max_drawdown" else np.inf))
         figure = name.removeprefix("min_")
@@ -163,6 +165,16 @@ def test_a_figure_that_is_undefined_passes_no_gate(own_shop: Shop, production: P
     told = refusal(lambda: ModelDeployer(production).deploy({"tfa": own_shop.artifact("v1")}, own_shop.bench(limits)))
     assert "win_rate must be >= 0, found undefined: 0 trades" in told
     assert "profit_factor must be >= 0, found undefined: 0 trades" in told
+
+
+def test_a_model_that_never_trades_is_refused_unless_that_is_asked_for(own_shop: Shop, production: Path) -> None:
+    never = {"rule": "threshold", "long_above": 1.0, "short_below": 0.0}
+    set_metadata(own_shop.artifact("v1"), lambda document: document.update(decision=never))
+    models = {"tfa": own_shop.artifact("v1")}
+    told = refusal(lambda: ModelDeployer(production).deploy(models, own_shop.bench(Limits(max_drawdown=1.0))))
+    assert told.startswith("not deployed: tfa: QQQ trades must be >= 1, found 0")
+    idle = own_shop.bench(Limits(max_drawdown=1.0, min_trades=0))
+    assert ModelDeployer(production).deploy(models, idle).outcome == "deployed"
 
 
 def test_without_a_ledger_nothing_is_deflated(own_shop: Shop, production: Path) -> None:
@@ -637,7 +649,7 @@ def test_the_commands_tell_what_they_do(own_shop: Shop, capsys: pytest.CaptureFi
     with inside(own_shop.root):
         assert sentio("deploy", "--models", "tfa:artifacts/TFA/v1", "b:artifacts/TFA/v2", *gates) == 0
         shown = capsys.readouterr().out
-        assert shown.count("pass") == 4
+        assert shown.count("pass") == 6
         assert "Gates of tfa, out of sample, after costs" in shown
         assert seal_of(production / "b") == seal_of(own_shop.artifact("v2"))
 
