@@ -11,6 +11,9 @@ constexpr std::string_view kSessionReturns = "T returns of sessions";
 constexpr std::string_view kByBars = "P bars per year, see periods_per_year";
 constexpr std::string_view kFewSessions = "fewer than 20 sessions";
 constexpr std::string_view kFewOrNoSpread = "fewer than 20 sessions; no return differs from the others";
+constexpr std::string_view kNoOverfitting =
+    "fewer than 2 finished trials, or than 2 that traded; fewer than 16 sessions; a trial with equal returns other "
+    "than 0 in a half";
 constexpr std::string_view kNoTrade = "no trade";
 constexpr std::string_view kOfBars = "quantstats takes bars of positive and negative return for trades";
 constexpr std::string_view kFixedYear =
@@ -281,6 +284,28 @@ constexpr auto kCards = std::to_array<MetricCard>({
      .per_year = "P x sessions / bars",
      .undefined = "fewer than 20 sessions; some resample has less than 1e-6 of the spread",
      .source = "See evidence.sharpe_low",
+     .peers = "None has it."},
+    {.name = "pbo",
+     .formula = "Probability of backtest overfitting, by CSCV: T rows in S equal blocks; for each of the C(S, S/2) "
+                "halves: n* = argmax of the Sharpe ratio (mean / sample std) inside, w = rank of n* outside / (N + 1), "
+                "logit = ln(w / (1 - w)); PBO = share of logits <= 0",
+     .n = "session returns after costs on validation bars, of the N finished trials, sessions that all have; S = 16, "
+          "fewer below 32 sessions (at least 8, two sessions each); the oldest T mod S left out; ties share the mean "
+          "rank; never traded: Sharpe ratio 0",
+     .undefined = kNoOverfitting,
+     .source = "Bailey, Borwein, Lopez de Prado & Zhu, The Probability of Backtest Overfitting, 2015",
+     .peers = "None has it."},
+    {.name = "pbo.degradation_slope",
+     .formula = "least-squares slope, over the halves, of the Sharpe ratio of n* outside on that inside",
+     .n = "C(S, S/2) halves",
+     .undefined = "pbo undefined; the Sharpe ratio inside is the same in all halves",
+     .source = "As pbo",
+     .peers = "None has it."},
+    {.name = "pbo.probability_of_loss",
+     .formula = "share of the halves in which the Sharpe ratio of n* outside is below 0",
+     .n = "C(S, S/2) halves",
+     .undefined = "pbo undefined",
+     .source = "As pbo",
      .peers = "None has it."},
 });
 

@@ -16,7 +16,8 @@ struct MetricCard {
   std::string_view peers = {};      ///< how quantstats, empyrical-reloaded and vectorbt differ
 };
 
-/// One card for each figure of `metrics`, `evidence` and `periods_per_year`, in the order of the report.
+/// One card for each figure of `metrics`, `evidence` and `periods_per_year`, in the order of the report; then those of
+/// `sentio sweep`, which come from sentio_trainer.overfitting.
 [[nodiscard]] std::span<const MetricCard> metric_cards();
 
 }  // namespace sentio

@@ -70,7 +70,7 @@ inline nlohmann::ordered_json measured(const CheckedEquity& checked, double star
   return {{"periods_per_year", {{"value", per_year.value}, {"rule", per_year.rule}}},
           {"metrics", to_json(equity_figures(curve, per_year.value), checked.ts)},
           {"evidence", to_json(evidence_of(session_returns(curve), sessions_per_year(curve, per_year.value),
-                                           {trials, "trials="}, sharpe_variance))}};
+                                           {trials, "given as trials="}, sharpe_variance))}};
 }
 
 /// The functions of metrics. @param to_python turns a JSON value into Python's

@@ -152,7 +152,7 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
     } else if (name == "end") {
       if (!value.is_none()) run.end = value_of<std::size_t>(name, value, kIndex);
     } else if (name == "trials") {
-      settings.trials = Trials{value_of<std::size_t>(name, value, "a whole number of at least 1"), "trials="};
+      settings.trials = Trials{value_of<std::size_t>(name, value, "a whole number of at least 1"), "given as trials="};
       if (settings.trials->count == 0) throw std::invalid_argument("trials must be at least 1, found 0");
     } else if (name == "out") {
       settings.out = py::str(value).cast<std::string>();
@@ -456,6 +456,12 @@ PYBIND11_MODULE(sentio_inference, module) {
       .def_property_readonly("sequence_length", &Artifact::sequence_length)
       .def_property_readonly("warmup", &Artifact::warmup)
       .def_property_readonly("warnings", &Artifact::warnings)
+      .def_property_readonly("trials",
+                             [](const Artifact& self) -> py::object {
+                               const std::optional<Trials> found = trials_of(self);
+                               if (!found) return py::none();
+                               return py::dict("count"_a = found->count, "from"_a = found->from);
+                             })
       .def("logits", &logits, "x"_a)
       .def("predict", &predict, "x"_a)
       .def("stream", &stream_of_model, py::kw_only(), "session"_a = py::none(), "interval_s"_a = py::none());

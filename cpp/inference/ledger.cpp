@@ -68,9 +68,20 @@ std::string fault_of(const std::vector<std::string>& cells) {
   return "";
 }
 
-fs::path ledger_beside(const fs::path& artifact) {
-  const fs::path folder = artifact.has_filename() ? artifact : artifact.parent_path();
-  return folder.parent_path() / "trials.csv";
+/// What the deployment that wrote deployment.json beside an artifact counted; nothing where it found no ledger.
+std::optional<Trials> trials_when_deployed(const fs::path& folder) {
+  const fs::path path = folder.parent_path() / "deployment.json";
+  if (!fs::exists(path)) return std::nullopt;
+  const auto document = nlohmann::json::parse(read_file(path, kMostBytes), nullptr, false);
+  const nlohmann::json::json_pointer place = nlohmann::json::json_pointer() / "models" / folder.filename().string();
+  if (!document.is_object() || !document.contains(place) || !document[place].is_object())
+    throw ArtifactError(path.string() + ": must say what was deployed as '" + folder.filename().string() + "'");
+  const nlohmann::json trials = document[place].value("trials", nlohmann::json());
+  if (trials.is_null()) return std::nullopt;
+  if (!trials.is_number_unsigned() || trials == 0)
+    throw ArtifactError(path.string() + ": the trials of '" + folder.filename().string() +
+                        "' must be a whole number of at least 1, found " + trials.dump());
+  return Trials{trials.get<std::size_t>(), "deployment.json, by the ledger when it was deployed"};
 }
 
 }  // namespace
@@ -113,8 +124,10 @@ std::optional<std::string> Ledger::data_of(const std::string& version) const {
 }
 
 std::optional<Trials> trials_of(const Artifact& artifact) {
-  const fs::path path = ledger_beside(artifact.folder());
-  if (!fs::exists(path)) return std::nullopt;
+  const fs::path& given = artifact.folder();
+  const fs::path folder = given.has_filename() ? given : given.parent_path();
+  const fs::path path = folder.parent_path() / "trials.csv";
+  if (!fs::exists(path)) return trials_when_deployed(folder);
   const Ledger ledger(path);
   const auto version = artifact.metadata().find("version");
   std::optional<std::string> data;

@@ -35,8 +35,9 @@ class Ledger {
 };
 
 /// The trials that an artifact was picked from, by the ledger beside it: those on its own data where the ledger has the
-/// artifact's row, else all. At least the artifact itself. Nothing where there is no ledger.
-/// @throws ArtifactError as Ledger
+/// artifact's row, else all. At least the artifact itself. Of a deployed artifact, those that its deployment counted.
+/// Nothing where there is no ledger.
+/// @throws ArtifactError as Ledger, or if deployment.json does not say what was deployed
 [[nodiscard]] std::optional<Trials> trials_of(const Artifact& artifact);
 
 /// What a report says where there is no ledger.

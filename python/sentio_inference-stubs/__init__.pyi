@@ -16,6 +16,11 @@ from typing_extensions import Unpack
 class ArtifactError(InputError):
     """An artifact folder is incomplete, inconsistent, altered, or too new: one line that names the file."""
 
+class Trials(TypedDict):
+    """How many strategies somebody could have picked one from. `from` says where the number comes from."""
+
+    count: int
+
 class Artifact:
     """A trained model with all that it needs, loaded from its folder and verified."""
 
@@ -73,6 +78,15 @@ class Artifact:
     @property
     def warnings(self) -> list[str]:
         """What could not be verified, one line each."""
+
+    @property
+    def trials(self) -> Trials | None:
+        """How many models this one was picked from, read now: by the ledger `trials.csv` beside the artifact, those on
+        its own data where it has the artifact's row; of a deployed model, as its deployment counted. None: no ledger.
+
+        Raises:
+            ArtifactError: the ledger, or `deployment.json`, is damaged.
+        """
 
     def logits(self, x: ArrayLike) -> NDArray[np.float32]:
         """Raw logits, shape [n]. Other threads of Python run meanwhile, and may call the same artifact.

@@ -15,7 +15,14 @@ from typing import Any, Literal, NoReturn
 from sentio_inference import Artifact
 
 from sentio_trainer.artifact import sole_writer, versions_document
-from sentio_trainer.deployment_check import bars_changed, check_files, check_loads, check_trades, load_model
+from sentio_trainer.deployment_check import (
+    bars_changed,
+    check_files,
+    check_loads,
+    check_trades,
+    count_trials,
+    load_model,
+)
 from sentio_trainer.errors import ArtifactError, ConfigError, SentioError, StoppedError
 from sentio_trainer.gates import Bench, Gate, judge
 from sentio_trainer.paths import shown_path
@@ -255,12 +262,12 @@ class ModelDeployer:
         """Copies an artifact and judges the copy: what is judged is what gets deployed."""
         if not source.is_dir():
             raise ArtifactError(f"{shown_path(source)}: no such artifact folder")
-        load_model(source)
+        trials = count_trials(load_model(source))
         with sole_writer(source):
             hashes = copy_artifact(source, target)
         self._report.say(f"{name}: {shown_path(source)} is copied and its hashes are verified")
         artifact = load_model(target)
-        judgements = judge(artifact, origin=source, bench=bench)
+        judgements = judge(artifact, origin=source, trials=trials, bench=bench)
         gates = [{**asdict(gate), "passed": gate.passed} for each in judgements for gate in each.gates]
         passed = sum(gate["passed"] for gate in gates)
         self._report.say(f"{name}: passes {passed} of {len(gates)} gates")
@@ -268,6 +275,7 @@ class ModelDeployer:
             "source": shown_path(source),
             **_identity(artifact),
             "deployment": id_,
+            "trials": trials,  # C++ deflates the Sharpe ratio of what is deployed by them
             "files": hashes,
             "gates": gates,
             "evidence": [each.evidence for each in judgements],

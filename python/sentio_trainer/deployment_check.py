@@ -53,6 +53,19 @@ def load_model(folder: Path, *, backend: Literal["auto", "native", "torch"] = "a
         raise ArtifactError(str(error)) from error
 
 
+def count_trials(artifact: Artifact) -> int | None:
+    """How many models it was picked from; None: there is no ledger beside it.
+
+    Raises:
+        ArtifactError: the ledger is damaged.
+    """
+    try:
+        found = artifact.trials
+    except RefusedArtifact as error:
+        raise ArtifactError(str(error)) from error
+    return None if found is None else found["count"]
+
+
 def check_loads(folder: Path) -> list[str]:
     """Loads an artifact by every backend that it has a model for; returns their names.
 

@@ -15,7 +15,7 @@ from sentio_trainer.bars import iso_time
 from sentio_trainer.config import load_config
 from sentio_trainer.errors import ArtifactError, ConfigError, DataError
 from sentio_trainer.files import sha256_file
-from sentio_trainer.ledger import LEDGER, count, ledger_path
+from sentio_trainer.ledger import LEDGER
 from sentio_trainer.named_bars import DATA_DIR
 from sentio_trainer.paths import shown_path
 
@@ -131,12 +131,13 @@ class Judgement:
     evidence: dict[str, Any]
 
 
-def judge(artifact: Artifact, *, origin: Path, bench: Bench) -> list[Judgement]:
+def judge(artifact: Artifact, *, origin: Path, trials: int | None, bench: Bench) -> list[Judgement]:
     """Backtests a model on bars that it has not seen, symbol by symbol, in C++.
 
     Args:
         artifact: the model.
-        origin: the folder that it comes from, beside which the ledger of trials lies.
+        origin: the folder that it comes from.
+        trials: how many models it was picked from; None: nothing says.
         bench: the gates, and on which bars.
 
     Raises:
@@ -146,8 +147,6 @@ def judge(artifact: Artifact, *, origin: Path, bench: Bench) -> list[Judgement]:
     seen_ns = _seen_until(artifact, origin)
     if artifact.metadata["data"].get("synthetic", False) and not bench.allow_synthetic:
         raise ArtifactError(f"{shown_path(origin)}: was trained on SYNTHETIC bars; --allow-synthetic deploys it anyway")
-    # The folder's own place: a link to it has no ledger beside it.
-    trials = count(ledger_path(origin.resolve())) or None
     return [_judge(artifact, source, seen_ns, trials, bench) for source in _sources(artifact, origin, bench)]
 
 

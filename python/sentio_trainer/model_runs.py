@@ -13,7 +13,6 @@ from sentio_inference import ArtifactError as LoadError
 
 from sentio_trainer.bars import Float64, Int64
 from sentio_trainer.errors import ArtifactError, ConfigError, DataError, SentioError
-from sentio_trainer.ledger import count, ledger_path
 from sentio_trainer.model_list import ArtifactModel, ListedModel, RuleModel
 from sentio_trainer.named_bars import NamedBars
 
@@ -116,12 +115,12 @@ def _open(model: ListedModel) -> Trader:
         return Trader(model=model, artifact=None, trials=None, notes=())
     try:
         artifact = Artifact.load(model.folder)
+        trials = artifact.trials
     except LoadError as error:
         raise ArtifactError(f"{model.label}: {error}") from error
-    # The folder's own place: a link, such as a deployed model, has no ledger beside it, and may lead elsewhere by now.
-    tried = count(ledger_path(artifact.folder.resolve()))
     alone = f"{model.label}: no ledger of trials beside the artifact; it counts as the only model tried"
-    return Trader(model=model, artifact=artifact, trials=tried or None, notes=() if tried else (alone,))
+    return Trader(model=model, artifact=artifact, trials=trials["count"] if trials else None,
+                  notes=() if trials else (alone,))  # fmt: skip
 
 
 def choose_calendar(traders: Sequence[Trader], asked: str | None) -> str:

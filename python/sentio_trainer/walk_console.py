@@ -22,8 +22,8 @@ def print_walk_forward(result: WalkForward, *, standard_errors: float) -> None:
         markup=False,
     )
     console.print(
-        f"{result.trials} walk-forwards over these bars so far, {result.tried} models tried on them: the best of many "
-        "looks better than it is",
+        f"walk-forwards over these bars so far: {result.trials}; models tried on them: {result.tried}; the best of "
+        "many looks better than it is",
         markup=False,
     )
     console.print(result.verdict, markup=False, style="bold")
@@ -69,7 +69,7 @@ def _stitched_table(result: WalkForward) -> Table:
             percent(metrics["total_return"]),
             percent(each.report["buy_and_hold"]["total_return"]),
             _number(metrics["sharpe"], "+.2f"),
-            percent(-metrics["max_drawdown"]["depth"]),
+            f"{metrics['max_drawdown']['depth']:.2%}",
             str(metrics["trades"]["count"]),
             _number(evidence["deflated_sharpe"], ".3f"),
         )

@@ -210,6 +210,7 @@ def _walk(walk: Walk, windows: tuple[Window, ...], folder: Path, report: Report,
             symbol=series.symbol,
             strategy=f"walk-forward of {_model_id(walk.loaded)}",
             trials=looks,
+            origin=series,
             folder=folder / REPORTS / _file_name(series.symbol),
         )
         for series, series_bars, decided, rows in zip(data.series, bars, decisions, tests, strict=True)

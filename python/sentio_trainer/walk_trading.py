@@ -3,6 +3,7 @@
 Shapes: n bars of one symbol, m of them tested.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ import numpy as np
 import sentio_inference
 from sentio_features import Bars, read_csv
 
+from sentio_trainer.artifact import to_json
 from sentio_trainer.bars import Float64
 from sentio_trainer.data_set import DataSet, Series
+from sentio_trainer.files import write_atomic
+from sentio_trainer.pages.folder import REPORT
 from sentio_trainer.parquet import is_parquet
 from sentio_trainer.thresholds import Venue
 
@@ -83,6 +87,7 @@ def trade_stitched(
     symbol: str,
     strategy: str,
     trials: int,
+    origin: Series,
     folder: Path,
 ) -> Stitched:
     """Trades what all models decided, from the first test to the end of the last, and writes the report's folder.
@@ -92,6 +97,7 @@ def trade_stitched(
         decisions: of the n bars; those outside of `tests` are not traded by.
         tests: rows of each window, ascending, one behind the other; some may be empty, but not all.
         trials: how many walk-forwards this one was picked from.
+        origin: where the bars come from.
         folder: taken in one rename.
     """
     begin, end = min(each.start for each in tests if _length(each)), max(each.stop for each in tests)
@@ -107,6 +113,7 @@ def trade_stitched(
         out=folder,
         **settings,
     )
+    _say_origin(folder / REPORT, origin)
     hold = sentio_inference.backtest(bars[:end], "buy_and_hold", costs=venue.costs, **settings)
     equity = np.concatenate([[report["metrics"]["start_equity"]], report["series"]["equity"]])
     held = np.concatenate([[hold["metrics"]["start_equity"]], hold["series"]["equity"]])
@@ -129,6 +136,19 @@ def trade_stitched(
             )
         )
     return Stitched(symbol=symbol, report=report, stretches=tuple(stretches), folder=folder)
+
+
+def _say_origin(path: Path, origin: Series) -> None:
+    """Writes into a report what C++ was not told: the file of the bars, and that models decided that had not seen them.
+
+    No label of a window's training or validation reaches into its test, see `walk_windows`.
+    """
+    document = json.loads(path.read_bytes())
+    document["bars"].update(file=origin.path.name, sha256=origin.file_hash)
+    samples = document["measured"]["samples"]
+    samples.update({"untrained": 0, "out-of-sample": sum(samples.values())})
+    document["evidence"]["trials"]["from"] = "walk-forwards over these bars, by the ledger, trials.csv"
+    write_atomic(path, to_json(document))
 
 
 def sharpe_of_stretch(equity: Float64) -> float | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,11 @@ import pytest
 from cli_support import SENTIO_CLI
 from deploy_support import ANY, Listener, Shop, alter, deploy, inside, make_shop, seal_of, set_metadata, tree
 from sentio_features import Bars, read_csv
-from sentio_inference import Artifact
+from sentio_inference import Artifact, backtest
+from sentio_inference import ArtifactError as RefusedArtifact
 from training_support import ONE_THREAD, command, write_bars
 
+from sentio_trainer import ledger
 from sentio_trainer.bars import synthetic_mark
 from sentio_trainer.cli import app, run
 from sentio_trainer.deployment import DeploymentError, ModelDeployer, deployed_models
@@ -91,6 +95,60 @@ def test_what_is_deployed_is_the_artifact_and_trades_as_it_was_judged(shop: Shop
     assert record == deployment.document
     assert Artifact.load(production / "tfa").folder == release / "tfa"  # the link is followed once, then left
     assert model["backends"] == ["native", "torch"]
+
+
+def test_a_deployed_model_is_deflated_by_the_trials_that_it_was_picked_from(shop: Shop, production: Path) -> None:
+    path = ledger.ledger_path(shop.artifact("v1"))
+    own, before = ledger.read(path)[0], path.read_bytes()
+    try:
+        for number in range(9):
+            ledger.append(path, replace(own, study="wide", config_hash=f"sha256:{number}"))
+        ledger.append(path, replace(own, version="v9", config_hash="sha256:elsewhere", data_hash="sha256:other"))
+        deployment = deploy(shop, production)
+        ours = Artifact.load(shop.artifact("v1")).trials
+        assert ours is not None
+        assert ours["count"] == 11  # v1 and v2 as they were trained, and nine of the study
+    finally:
+        path.write_bytes(before)
+    deploy(shop, production, "v2", name="other")
+    (evidence,) = deployment.document["models"]["tfa"]["evidence"]
+    sessions = str(evidence["sessions"])
+    trials = {"count": 11, "from": "deployment.json, by the ledger when it was deployed"}
+    for reports in (tpa_test(shop, production, "tfa", "--days", sessions), backtest_of(shop, production / "tfa")):
+        assert reports["evidence"]["trials"] == trials
+    found = tpa_test(shop, production, "tfa", "--days", sessions)["evidence"]
+    assert found["deflated_sharpe"] == evidence["evidence"]["deflated_sharpe"] < found["probabilistic_sharpe"]
+    assert tpa_test(shop, production, "other", "--days", sessions)["evidence"]["trials"]["count"] == 2
+    ModelDeployer(production).rollback()
+    assert tpa_test(shop, production, "tfa", "--days", sessions)["evidence"]["trials"] == trials
+    # A model that is deployed from where it was deployed to keeps its number.
+    ModelDeployer(production).deploy({"again": production / "tfa"}, shop.bench())
+    assert tpa_test(shop, production, "again", "--days", sessions)["evidence"]["trials"]["count"] == 11
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"models": {"other": {}}}, "must say what was deployed as 'tfa'"),
+        ([], "must say what was deployed as 'tfa'"),
+        ({"models": {"tfa": {"trials": 0}}}, "the trials of 'tfa' must be a whole number of at least 1, found 0"),
+        ({"models": {"tfa": {"trials": "3"}}}, "the trials of 'tfa' must be a whole number of at least 1, found \"3\""),
+    ],
+)
+def test_a_deployment_that_does_not_say_its_trials_is_refused(
+    shop: Shop, tmp_path: Path, document: object, message: str
+) -> None:
+    artifact = Artifact.load(shutil.copytree(shop.artifact("v1"), tmp_path / "tfa"))
+    assert artifact.trials is None  # neither a ledger nor a deployment
+    (tmp_path / "deployment.json").write_text('{"models": {"tfa": {"trials": null}}}')
+    assert artifact.trials is None  # deployed without a ledger
+    (tmp_path / "deployment.json").write_text(json.dumps(document))
+    with pytest.raises(RefusedArtifact, match=re.escape(f"deployment.json: {message}")):
+        _ = artifact.trials
+
+
+def backtest_of(shop: Shop, folder: Path) -> Json:
+    return dict(backtest(read_csv(shop.bars), "tfa", artifact=Artifact.load(folder)))
 
 
 def test_a_release_cannot_be_written_by_accident(shop: Shop, production: Path) -> None:

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import pytest
 from market_bars import market
 from sentio_inference import expected_maximum_sharpe, measure, metric_cards, minimum_track_record, trade
+
+from sentio_trainer.overfitting import OverfittingProbability
 
 DAY_NS = 86_400_000_000_000
 MONDAY_NS = 19_723 * DAY_NS  # 2024-01-01
@@ -25,10 +28,14 @@ def days(n: int) -> "np.ndarray[Any, np.dtype[np.int64]]":
     return MONDAY_NS + np.arange(n) * DAY_NS
 
 
-def test_every_figure_of_a_report_has_a_card_in_the_same_order() -> None:
+def test_every_figure_of_a_report_and_of_a_sweep_has_a_card_in_the_same_order() -> None:
     report = trade(market(seed=1, n=300), np.ones(300))
     figures = ["periods_per_year", *leaves(report["metrics"]), *leaves(report["evidence"], "evidence")]
-    assert [card["name"] for card in metric_cards()] == figures
+    of_sweeps = ["pbo", "pbo.degradation_slope", "pbo.probability_of_loss"]
+    assert [card["name"] for card in metric_cards()] == figures + of_sweeps
+    assert {name.removeprefix("pbo.") for name in of_sweeps[1:]} <= {
+        field.name for field in fields(OverfittingProbability)
+    }
     assert list(leaves(report["buy_and_hold"])) == list(leaves(report["metrics"]))
 
 
@@ -88,7 +95,7 @@ def test_a_curve_by_hand() -> None:
     }
     assert metrics["sessions"]["count"] == 3
     assert metrics["sessions"]["best"] == pytest.approx(0.2)
-    assert found["evidence"]["trials"] == {"count": 1, "from": "trials="}
+    assert found["evidence"]["trials"] == {"count": 1, "from": "given as trials="}
 
 
 def test_more_trials_deflate_more_and_change_nothing_else() -> None:

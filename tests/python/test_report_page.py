@@ -16,6 +16,7 @@ from report_runs import changed, judge, session_bars, traded, write_bars
 
 from sentio_trainer.cli import app, run
 from sentio_trainer.errors import ConfigError, DataError
+from sentio_trainer.pages.figures import percent
 from sentio_trainer.pages.write import write_report
 
 pytest.importorskip("plotly", reason="needs sentio[report]")
@@ -258,8 +259,65 @@ def test_several_symbols_have_a_page_each_and_one_that_leads_there(tmp_path: Pat
     links = [given["href"] for tag, given in index.tags if tag == "a"]
     assert links == ["A%26B/report.html", "QQQ/report.html"]
     assert "A&B" in Page(tmp_path / "run" / "A&B" / "report.html").text
-    with pytest.raises(ConfigError, match="holds 2 symbols"):
+    with pytest.raises(ConfigError, match="has a folder for each symbol"):
         write_report(tmp_path / "run", html=tmp_path / "one.html")
+
+
+def test_the_page_of_several_symbols_has_their_order_and_summary(tmp_path: Path) -> None:
+    for seed, name in enumerate(("BBB", "AAA")):
+        write_bars(tmp_path / f"{name}.csv", session_bars(30, seed=seed))
+    files = [word for name in ("BBB", "AAA") for word in ("--bars", f"{name}.csv")]
+    line = ("tpa_test", "BBB", "AAA", *files, "--strategy", "sma_cross", "--days", "25", "--out", "run")
+    assert run_cli(*line, cwd=tmp_path).returncode == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())["summary"]
+    write_report(tmp_path / "run")
+    index = Page(tmp_path / "run" / "report.html")
+    assert [given["href"] for tag, given in index.tags if tag == "a"] == ["BBB/report.html", "AAA/report.html"]
+    assert "prefers-color-scheme: dark" in index.source
+    for name in ("mean", "worst", "portfolio"):
+        assert f">{name}</th><td>{percent(summary[name]['total_return'])}</td>" in index.source
+    assert f"<td>{summary['symbols'][0]['deflated_sharpe']:.2f}</td>" in index.source
+    assert summary["symbols"][0]["stage"] in index.text
+    (tmp_path / "run" / "summary.json").write_text("{}")
+    with pytest.raises(DataError, match=r"summary\.json: is not the summary of several symbols"):
+        write_report(tmp_path / "run", overwrite=True)
+
+
+def test_the_folder_of_a_walk_forward_has_the_pages_of_its_reports(tmp_path: Path) -> None:
+    traded(tmp_path / "walk" / "reports" / "QQQ", session_bars(3), symbol="QQQ")
+    (tmp_path / "walk" / "walkforward.json").write_text("{}")
+    made = write_report(tmp_path / "walk")
+    assert [str(path.relative_to(tmp_path / "walk")) for path in made][:2] == [
+        "report.html", "reports/QQQ/report.html"]  # fmt: skip
+    index = Page(tmp_path / "walk" / "report.html")
+    assert [given["href"] for tag, given in index.tags if tag == "a"] == ["reports/QQQ/report.html"]
+
+
+def test_a_period_is_marked_as_partial_and_says_which_share_the_model_has_seen(tpa: Path, tmp_path: Path) -> None:
+    def mark(document: Any) -> None:
+        document["periods"][0].update(partial="1 whole session of 5")
+        document["periods"][1].update(sample="validation", seen_share=0.231)
+
+    folder = tmp_path / "run"
+    copied(tpa, folder)
+    changed(folder, mark)
+    first, second = (row["label"] for row in json.loads((folder / "report.json").read_text())["periods"][:2])
+    write_report(folder)
+    text = (folder / "report.md").read_text()
+    assert f"| {first}\\* |" in text
+    assert f"\\* partial: {first} has 1 whole session of 5." in text
+    assert f"| {second} | validation 23 % |" in text
+    assert f">{first}*</th>" in (folder / "report.html").read_text()
+
+
+def test_the_spread_of_t_is_no_share(tpa: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    copied(tpa, folder)
+    criteria = json.loads((folder / "report.json").read_text())["readiness"]["criteria"]
+    (spread,) = (each for each in criteria if each["name"] == "spread of the periods' t")
+    write_report(folder)
+    row = f"| spread of the periods' t | {spread['value']:.2f} | at most {spread['limit']:.2f} |"
+    assert row in (folder / "report.md").read_text()
 
 
 def test_fills_that_tell_of_other_trades_are_refused(tpa: Path, tmp_path: Path) -> None:

@@ -273,7 +273,7 @@ def test_a_missing_ledger_is_said_and_a_broken_one_refused(project: Project) -> 
 def test_a_rule_is_taken_for_the_only_one_tried_unless_said(data: Path) -> None:
     command = ("tpa_test", "AAA", "--data-dir", data, *RULE)
     assert "Trials: 1, taken for the only one tried." in run_cli(*command, cwd=data).stdout
-    assert "Trials: 40, --trials." in run_cli(*command, "--trials", "40", cwd=data).stdout
+    assert "Trials: 40, given by --trials." in run_cli(*command, "--trials", "40", cwd=data).stdout
 
 
 def test_readiness_has_seven_criteria_the_last_the_deflated_sharpe(data: Path) -> None:

@@ -15,7 +15,7 @@ from sentio_trainer.bars import Float64, Int64
 from sentio_trainer.pages.derived import Calibration, Trades, activity, cumulative_costs, drawdown, monthly_returns
 from sentio_trainer.pages.figures import counted, decimal, duration, percent, whole
 from sentio_trainer.pages.folder import ReportFolder
-from sentio_trainer.pages.tables import SEEN
+from sentio_trainer.pages.tables import SEEN, period_label
 from sentio_trainer.pages.thinned import kept_points, thinning_note
 
 MOST_PRICES = 60_000  # points of the price line that a page carries: zooming draws them a part at a time
@@ -79,7 +79,7 @@ def periods_chart(run: ReportFolder) -> Chart:
     title = "Returns of the periods"
     if not rows:
         return Chart(key="periods", title=title, said="", missing="A backtest is one stretch; tpa_test has periods.")
-    labels = [str(row["label"]) for row in rows]
+    labels = [period_label(row) for row in rows]
     traces: list[Trace] = []
     for seen, name, colour in ((False, "not seen by the model", "--own"), (True, "IN-SAMPLE or validation", "--bad")):
         picked = [row for row in rows if (row.get("sample") in SEEN) is seen]
@@ -90,7 +90,7 @@ def periods_chart(run: ReportFolder) -> Chart:
         traces.append({
             "type": "bar",
             "name": name,
-            "x": [str(row["label"]) for row in picked],
+            "x": [period_label(row) for row in picked],
             "y": [_rounded(row["metrics"].get("total_return")) for row in picked],
             "marker": {"color": colour, "pattern": {"shape": "/" if seen else ""}},
             "customdata": [str(row.get("sample")) for row in picked],

@@ -19,6 +19,8 @@ REPORT = "report.json"
 EQUITY = "equity.csv"
 FILLS = "fills.csv"
 DECISIONS = "decisions.csv"
+SUMMARY = "summary.json"  # of several symbols
+WALK_FORWARD, WALKED = "walkforward.json", "reports"  # of sentio walkforward
 SCHEMA = 2  # the major version of report.json that this reads
 
 _REQUIRED = ("symbol", "strategy", "bars", "costs", "broker", "measured", "verdict", "notes", "metrics", "buy_and_hold",
@@ -87,7 +89,9 @@ class ReportFolder:
 
 
 def report_folders(folder: Path) -> list[Path]:
-    """`folder` itself if it holds a report, else its folders that do: a run of several symbols.
+    """`folder` itself if it holds a report, else its folders that do: a run of several symbols, in the order given.
+
+    Of a walk-forward's folder those in `reports`.
 
     Raises:
         DataError: there is none.
@@ -97,10 +101,35 @@ def report_folders(folder: Path) -> list[Path]:
         raise DataError(f"{shown_path(folder)}: {found}; what a backtest wrote with --out is wanted")
     if (folder / REPORT).is_file():
         return [folder]
+    if (folder / WALK_FORWARD).is_file():
+        return report_folders(folder / WALKED)
     inner = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
+    if (folder / SUMMARY).is_file():
+        order = [each.get("symbol") for each in _read_summary(folder / SUMMARY)["symbols"]]
+        inner.sort(key=lambda path: order.index(path.name) if path.name in order else len(order))
     if not inner:
         raise DataError(f"{shown_path(folder)}: holds no {REPORT}, nor does a folder in it; make one with --out")
     return inner
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The `summary` of a run of several symbols; None where there is none.
+
+    Raises:
+        DataError: summary.json is no summary.
+    """
+    return _read_summary(folder / SUMMARY) if (folder / SUMMARY).is_file() else None
+
+
+def _read_summary(path: Path) -> dict[str, Any]:
+    try:
+        summary: dict[str, Any] = json.loads(path.read_bytes())["summary"]
+        whole = all(isinstance(each["symbol"], str) for each in summary["symbols"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{shown_path(path)}: is not the summary of several symbols: {error!r}") from error
+    if not whole:
+        raise DataError(f"{shown_path(path)}: is not the summary of several symbols: a symbol has no name")
+    return summary
 
 
 def read_folder(folder: Path) -> ReportFolder:

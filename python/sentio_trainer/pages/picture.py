@@ -12,7 +12,7 @@ from sentio_trainer.errors import ConfigError
 from sentio_trainer.pages.content import Content
 from sentio_trainer.pages.derived import drawdown, monthly_returns
 from sentio_trainer.pages.folder import ReportFolder
-from sentio_trainer.pages.tables import SEEN
+from sentio_trainer.pages.tables import SEEN, period_label
 from sentio_trainer.pages.thinned import kept_points
 from sentio_trainer.plot import EXTRA
 
@@ -84,7 +84,7 @@ def _returns(axes: "Axes", run: ReportFolder) -> None:
     """A bar a period, or a month where the run has no periods."""
     rows = run.at("periods")
     if rows:
-        labels = [str(row["label"]) for row in rows]
+        labels = [period_label(row) for row in rows]
         values: list[float | None] = [row["metrics"].get("total_return") for row in rows]
         seen = [row.get("sample") in SEEN for row in rows]
         axes.set_ylabel("return of a period")

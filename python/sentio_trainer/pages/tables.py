@@ -91,9 +91,12 @@ def evidence(run: ReportFolder) -> Table:
     trials: dict[str, Any] = found.get("trials") or {}
     low, high = found.get("sharpe_low"), found.get("sharpe_high")
     sessions = found.get("sessions")
-    why = f"{DASH} (undefined for {counted(int(sessions or 0), 'session')})"
+    few = run.at("metrics.not_annualised")
+    flat = found.get("sharpe_per_session") is None
+    why = f"{DASH} ({few or ('returns do not vary' if flat else 'a resample does not vary')})"
+    low_ratio = f"{DASH} (Sharpe ratio not above 0)"
 
-    def show(name: str, how: Any = decimal) -> str:
+    def show(name: str, how: Any = decimal, why: str = why) -> str:
         value = found.get(name)
         return how(value) if isinstance(value, (int, float)) else why
 
@@ -102,7 +105,7 @@ def evidence(run: ReportFolder) -> Table:
         ("Sessions", whole(sessions)),
         ("Probabilistic Sharpe ratio: chance that the true one is above 0", show("probabilistic_sharpe", percent)),
         ("Deflated Sharpe ratio: the same above the best of so many by luck", show("deflated_sharpe", percent)),
-        ("Minimum track record, sessions", show("minimum_track_record", whole)),
+        ("Minimum track record, sessions", show("minimum_track_record", whole, why if few or flat else low_ratio)),
         ("Sharpe ratio, 95 % interval", f"{decimal(low)} to {decimal(high)}" if low is not None else why),
         ("Skewness and kurtosis of session returns",
          f"{show('skewness')} and {show('kurtosis')}" if found.get("skewness") is not None else why),
@@ -122,22 +125,36 @@ def periods(run: ReportFolder) -> Table | None:
         drawdown = metrics.get("max_drawdown") or {}
         if row.get("sample") in SEEN:
             marked.add(i)
-        sharpe = metrics.get("sharpe")
         rows.append((
-            str(row.get("label")), str(row.get("sample")), percent(metrics.get("total_return")),
-            percent(row.get("buy_and_hold_return")), decimal(sharpe), percent(drawdown.get("depth")),
+            period_label(row), _sample(row), percent(metrics.get("total_return")),
+            percent(row.get("buy_and_hold_return")), decimal(metrics.get("sharpe_of_stretch")),
+            decimal(metrics.get("sharpe")), percent(drawdown.get("depth")),
             whole(trades.get("count")), percent(trades.get("win_rate"), 0), percent(metrics.get("mean_exposure"), 0),
             percent(signal.get("hit_rate"), 1),
         ))  # fmt: skip
-    header = ("Period", "Sample", "Return", "Buy and hold", "Sharpe", "Max drawdown", "Trades", "Win rate", "Exposure",
-              "Hit rate")  # fmt: skip
-    reasons = []
-    if any(row[4] == DASH for row in rows):
+    header = ("Period", "Sample", "Return", "Buy and hold", "t", "Sharpe", "Max drawdown", "Trades", "Win rate",
+              "Exposure", "Hit rate")  # fmt: skip
+    reasons = [f"* partial: {row['label']} has {row['partial']}." for row in listed if row.get("partial")]
+    reasons.append("t: mean / std × √bars of a period's bar returns; by chance alone its std is 1.")
+    if any(row[5] == DASH for row in rows):
         reason = next((r["metrics"].get("not_annualised") for r in listed if r["metrics"].get("not_annualised")), None)
         reasons.append(f"Sharpe {DASH}: {reason or 'returns do not vary'}.")
-    if any(row[7] == DASH for row in rows):
+    if any(row[8] == DASH for row in rows):
         reasons.append(f"Win rate {DASH}: no completed trade.")
     return Table(title="Periods", header=header, rows=rows, note=" ".join(reasons), marked=frozenset(marked))
+
+
+def period_label(row: dict[str, Any]) -> str:
+    """`2025-W14*` where the bars cover the period in part."""
+    return f"{row.get('label')}{'*' if row.get('partial') else ''}"
+
+
+def _sample(row: dict[str, Any]) -> str:
+    """Which bars these are; with the share of them that the model has seen, where that is not all."""
+    share = row.get("seen_share")
+    if row.get("sample") not in SEEN or not isinstance(share, (int, float)) or share >= 1.0:
+        return str(row.get("sample"))
+    return f"{row['sample']} {min(max(100.0 * share, 1.0), 99.0):.0f} %"
 
 
 def readiness(run: ReportFolder) -> Table | None:
@@ -169,7 +186,7 @@ def readiness(run: ReportFolder) -> Table | None:
 
 
 def _is_share(name: str) -> bool:
-    return "sharpe" not in name.lower()
+    return "sharpe" not in name.lower() and name != "spread of the periods' t"
 
 
 def calibration_table(found: Calibration) -> Table | None:
@@ -260,7 +277,7 @@ def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         elif value is None:
-            yield f"{prefix}{key}", f"{DASH} (not stated)"
+            yield f"{prefix}{key}", f"{DASH} (none)"
         elif isinstance(value, bool):
             yield f"{prefix}{key}", "yes" if value else "no"
         elif isinstance(value, float):

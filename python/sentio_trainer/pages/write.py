@@ -7,7 +7,8 @@ from pathlib import Path, PurePath
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.files import write_atomic
 from sentio_trainer.pages.content import content_of
-from sentio_trainer.pages.folder import ReportFolder, read_folder, report_folders
+from sentio_trainer.pages.figures import counted
+from sentio_trainer.pages.folder import ReportFolder, read_folder, read_summary, report_folders
 from sentio_trainer.pages.markdown import markdown_text
 from sentio_trainer.pages.page import html_page
 from sentio_trainer.pages.picture import picture_png
@@ -65,7 +66,7 @@ def _write_several(
     folder: Path, folders: list[Path], named: list[Path], *, title: str | None, overwrite: bool
 ) -> list[Path]:
     if named:
-        raise ConfigError(f"{shown_path(folder)}: holds {len(folders)} symbols, so --html, --png and --markdown cannot "
+        raise ConfigError(f"{shown_path(folder)}: has a folder for each symbol, so --html, --png and --markdown cannot "
                           "name one file for all")  # fmt: skip
     files = [each / name for each in folders for name in (PAGE, PICTURE, TEXT)]
     _require_free([*files, folder / PAGE], overwrite=overwrite)
@@ -73,7 +74,8 @@ def _write_several(
     for run in runs:
         own_title = f"{title}: {run.symbol}" if title else None
         _write_one(run, run.folder / PAGE, run.folder / PICTURE, run.folder / TEXT, title=own_title)
-    index = index_page(runs, title=title or f"{len(runs)} symbols", page=PAGE)
+    several = counted(len(runs), "symbol")
+    index = index_page(runs, read_summary(folder), title=title or several, path=folder / PAGE)
     write_atomic(folder / PAGE, index.encode())
     return [folder / PAGE, *files]
 
