@@ -16,7 +16,9 @@ from report_runs import changed, judge, session_bars, traded, write_bars
 
 from sentio_trainer.cli import app, run
 from sentio_trainer.errors import ConfigError, DataError
+from sentio_trainer.pages.derived import round_trips
 from sentio_trainer.pages.figures import percent
+from sentio_trainer.pages.folder import read_folder
 from sentio_trainer.pages.write import write_report
 
 pytest.importorskip("plotly", reason="needs sentio[report]")
@@ -308,6 +310,24 @@ def test_a_period_is_marked_as_partial_and_says_which_share_the_model_has_seen(t
     assert f"\\* partial: {first} has 1 whole session of 5." in text
     assert f"| {second} | validation 23 % |" in text
     assert f">{first}*</th>" in (folder / "report.html").read_text()
+
+
+def test_no_bar_of_the_profits_holds_gains_and_losses(tmp_path: Path) -> None:
+    traded(tmp_path / "run", session_bars(6), costs="us_equity")
+    run = read_folder(tmp_path / "run")
+    profit = round_trips(run.fills).profit
+    assert profit.min() < 0.0 < profit.max()
+    write_report(tmp_path / "run")
+    (bars,) = (
+        trace
+        for trace in Page(tmp_path / "run" / "report.html").charts()["distribution"]["traces"]
+        if trace["name"] == "profit"
+    )
+    gains = sum(count for count, colour in zip(bars["y"], bars["marker"]["color"], strict=True) if colour == "--rise")
+    assert (gains, sum(bars["y"])) == (int((profit > 0.0).sum()), len(profit))
+    for centre in bars["x"]:
+        low, high = centre - bars["width"] / 2, centre + bars["width"] / 2
+        assert low >= -1e-6 or high <= 1e-6
 
 
 def test_the_spread_of_t_is_no_share(tpa: Path, tmp_path: Path) -> None:

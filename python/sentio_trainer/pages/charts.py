@@ -118,6 +118,7 @@ def periods_chart(run: ReportFolder) -> Chart:
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_FEW_COUNTS = 8
 _MONTH_ROW = 26  # pixels
 
 
@@ -320,9 +321,9 @@ def distribution_chart(trades: Trades) -> Chart:
             "domain": [0.0, 0.46],
             "tickformat": ",.9~r",
         },
-        "yaxis": {"title": {"text": "trades", "standoff": 8}, "tickformat": ",d"},
+        "yaxis": {"title": {"text": "trades", "standoff": 8}, **_whole_ticks(traces[0])},
         "xaxis2": {"title": {"text": f"holding time, {unit}", "standoff": 8}, "domain": [0.56, 1.0], "anchor": "y2"},
-        "yaxis2": {"anchor": "x2", "tickformat": ",d"},
+        "yaxis2": {"anchor": "x2", **_whole_ticks(traces[1])},
         "bargap": 0.03,
         "showlegend": False,
     }
@@ -334,13 +335,27 @@ def distribution_chart(trades: Trades) -> Chart:
     return Chart(key="distribution", title=title, said=said, traces=traces, layout=layout, note=note)
 
 
+def _whole_ticks(trace: Trace) -> dict[str, Any]:
+    """Of an axis of counts: no tick between two whole numbers."""
+    return {"tickformat": ",d", **({"dtick": 1} if max(trace["y"]) < _FEW_COUNTS else {})}
+
+
 def _bars(values: Float64, name: str, hover: str, xaxis: str, yaxis: str) -> Iterator[Trace]:
-    """A histogram of at most 40 bins, counted here, so that the page does not carry every trade."""
+    """A histogram of about 40 bins at most, counted here, so that the page does not carry every trade.
+
+    Bins are (a, b]; of profits one ends at 0, so that no bin holds both gains and losses.
+    """
     low, high = np.percentile(values, (0.5, 99.5)) if len(values) >= 200 else (values.min(), values.max())
     if not high > low:
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, min(40, max(5, int(len(values) ** 0.5))) + 1)
-    counts, _ = np.histogram(values.clip(low, high), bins=edges)
+    if low < 0.0 < high and name == "profit":
+        width = edges[1] - edges[0]
+        edges = width * np.arange(np.floor(low / width), np.ceil(high / width) + 1)
+    counts = np.bincount(
+        np.searchsorted(edges, values.clip(low, high), side="left").clip(1, len(edges) - 1) - 1,
+        minlength=len(edges) - 1,
+    )
     centres = (edges[:-1] + edges[1:]) / 2
     colours = ["--rise" if centre > 0 else "--fall" for centre in centres] if name == "profit" else "--own"
     yield {
