@@ -32,9 +32,9 @@ struct Arguments {
   BarsArguments bars;
   StrategyArguments strategy;
   std::string costs = "us_equity";
-  std::size_t cuts = AuditOptions{}.cuts;
-  std::uint64_t seed = AuditOptions{}.seed;
-  std::optional<std::size_t> window;
+  std::int64_t cuts = AuditOptions{}.cuts;
+  std::int64_t seed = AuditOptions{}.seed;
+  std::optional<std::int64_t> window;
   std::string json;  ///< a file, "-" for stdout, or empty
 };
 
@@ -112,6 +112,13 @@ nlohmann::ordered_json document_of(const Arguments& a, const LoadedBars& loaded,
   return document;
 }
 
+/// @throws std::invalid_argument "--cuts must be at least 1, found 0"
+std::size_t whole(const char* option, std::int64_t value, std::int64_t least) {
+  if (value >= least) return static_cast<std::size_t>(value);
+  throw std::invalid_argument(std::string(option) + " must be at least " + std::to_string(least) + ", found " +
+                              std::to_string(value));
+}
+
 void run(const Arguments& a) {
   std::optional<OutputFile> json_file;
   if (!a.json.empty() && a.json != "-") json_file.emplace(a.json);
@@ -123,12 +130,14 @@ void run(const Arguments& a) {
   run_options.broker.costs = find_costs(a.costs);
   run_options.calendar = loaded.calendar;
 
-  AuditOptions options{.cuts = a.cuts, .seed = a.seed, .warmup = static_cast<std::size_t>(ready.strategy->warmup())};
+  AuditOptions options{.cuts = whole("--cuts", a.cuts, 1),
+                       .seed = whole("--seed", a.seed, 0),
+                       .warmup = static_cast<std::size_t>(ready.strategy->warmup())};
   if (options.warmup + 2 >= bars.size())
     throw InputError(counted(bars.size(), "bar") + " leave no bar to cut at after the " + grouped(options.warmup) +
                      " that the strategy wants as warm-up");
   const std::size_t history = std::max(options.warmup, static_cast<std::size_t>(ready.settle_bars.value_or(0)));
-  options.window = a.window.value_or(kWindow + 2 * history);
+  options.window = a.window ? whole("--window", *a.window, 0) : kWindow + 2 * history;
   if (options.window != 0 && options.window < options.warmup + 2)
     throw std::invalid_argument("--window must be 0 or at least " + std::to_string(options.warmup + 2) +
                                 ", the strategy's warm-up and 2 bars, found " + std::to_string(options.window));
@@ -166,7 +175,6 @@ void add_audit(CLI::App& app) {
   add_strategy_options(*verb, a.strategy);
   verb->add_option("--costs", a.costs, "A shipped cost model (see list costs) or a cost file")->capture_default_str();
   verb->add_option("--cuts", a.cuts, "Bars at which the future is replaced by each kind of noise")
-      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   verb->add_option("--seed", a.seed, "Seed of the cuts and of the noise")->capture_default_str();
   verb->add_option("--window", a.window,

@@ -208,7 +208,10 @@ def _provenance(document: Mapping[str, Any]) -> Iterator[str]:
         )
     for model in document["models"]:
         if model["kind"] == "rule":
-            params = ", ".join(f"{key}={value}" for key, value in model["params"].items())
+            params = ", ".join(
+                f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+                for key, value in model["params"].items()
+            )
             yield f"- {model['label']}: rule {model['rule']}" + (f" ({params})" if params else "")
         else:
             trials = "not known" if model["trials"] is None else f"{model['trials']:,}"

@@ -56,6 +56,8 @@ def print_history(history: Sequence[Deployment], current: Current | None) -> Non
             live = "live" if current is not None and current.id == each.id else ""
             row = (each.id, each.action, each.outcome, live, models, _why(each))
             table.add_row(*(cell.replace("[", r"\[") for cell in row))
+        if not console.is_terminal:  # a pipe has no width that names of backups would have to be broken for
+            console.width = 240
         console.print(table, soft_wrap=False)
     if current is not None:
         verdict = "DAMAGED" if current.fault else "verified: hashes fit, C++ loads it, the probe gives its logits"

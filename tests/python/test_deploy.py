@@ -727,7 +727,10 @@ def test_the_commands_tell_what_they_do(own_shop: Shop, capsys: pytest.CaptureFi
         assert seal_of(production / "tfa") == seal_of(own_shop.artifact("v1"))
         capsys.readouterr()
         assert sentio("deployments") == 0
-        assert "fails QQQ sharpe" in " ".join(capsys.readouterr().out.split())
+        shown = capsys.readouterr().out
+        assert "fails QQQ sharpe" in shown
+        (backup,) = (path.name for path in (production.parent / "backups").iterdir() if f"to {path.name}" in shown)
+        assert f"rollback to {backup}" in shown
 
         alter(production / "tfa" / "weights.bin")
         assert sentio("deployments") == 4
