@@ -317,7 +317,9 @@ def replay(
 
 @app.command("report")
 def report_(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What backtest, tpa_test or walkforward wrote with --out.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What backtest, tpa_test or walkforward wrote with --out.")
+    ],
     html: Annotated[Path | None, typer.Option(help="The page, one file that works offline. [DIR/report.html]")] = None,
     png: Annotated[Path | None, typer.Option(help="The picture. [DIR/report.png]")] = None,
     markdown: Annotated[Path | None, typer.Option(help="The text, with its tables. [DIR/report.md]")] = None,
