@@ -103,7 +103,13 @@ def periods_chart(run: ReportFolder) -> Chart:
         "hovertemplate": "%{x}: %{y:.2%}, buy and hold<extra></extra>",
     })  # fmt: skip
     layout = {
-        "xaxis": {"type": "category", "categoryorder": "array", "categoryarray": labels, "nticks": 12},
+        "xaxis": {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": labels,
+            "nticks": 12,
+            "automargin": "height+right",
+        },
         "yaxis": {"title": {"text": "return", "standoff": 8}, "tickformat": "~%", "zeroline": True},
         "bargap": 0.2,
     }
