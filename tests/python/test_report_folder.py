@@ -155,8 +155,9 @@ def fills_of(*rows: tuple[float, ...]) -> Fills:
     quantity, price, commission, position = (np.array(column) for column in zip(*rows, strict=True))
     none = np.zeros(len(rows))
     ts = 60 * np.arange(len(rows), dtype=np.int64)
-    return Fills(ts=ts, quantity=quantity, price=price, commission=commission, spread=none, slippage=none, borrow=none,
-                 position=position)  # fmt: skip
+    at = np.full(len(rows), b"open")
+    return Fills(ts=ts, at=at, quantity=quantity, price=price, commission=commission, spread=none, slippage=none,
+                 borrow=none, position=position)  # fmt: skip
 
 
 def test_a_fill_that_turns_a_position_round_ends_a_trade_and_begins_one() -> None:

@@ -330,6 +330,19 @@ def test_no_bar_of_the_profits_holds_gains_and_losses(tmp_path: Path) -> None:
         assert low >= -1e-6 or high <= 1e-6
 
 
+def test_a_fill_says_whether_a_limit_or_a_stop_was_met(tmp_path: Path) -> None:
+    traded(tmp_path / "run", session_bars(6), stop_loss=0.004, take_profit=0.004)
+    rows = [line.split(",") for line in (tmp_path / "run" / "fills.csv").read_text().splitlines()[1:]]
+    met = [row[1] for row in rows]
+    assert set(met) == {"open", "limit", "stop"}
+    write_report(tmp_path / "run")
+    fills = Page(tmp_path / "run" / "report.html").charts()["trades"]["zoomed"]["fills"]
+    assert fills["at"] == ["" if each == "open" else f" ({each})" for each in met]
+    text = (tmp_path / "run" / "report.md").read_text()
+    assert "| stop loss | 0.004 |" in text
+    assert "| max volume share | – (none) |" in text
+
+
 def test_the_spread_of_t_is_no_share(tpa: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     copied(tpa, folder)

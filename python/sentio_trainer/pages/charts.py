@@ -179,6 +179,7 @@ def trades_chart(run: ReportFolder) -> Chart:
             "price": _numbers(fills.price[picked]),
             "quantity": _numbers(fills.quantity[picked]),
             "kind": [kinds[i] for i in picked.tolist()],
+            "at": ["" if fills.at[i] == b"open" else f" ({fills.at[i].decode()})" for i in picked.tolist()],
         },
         "kinds": [
             {"name": name, "symbol": symbol, "colour": colour} for name, symbol, colour in _FILL_KINDS

@@ -35,6 +35,7 @@ class Fills:
     """fills.csv: one value a fill, oldest first. Money in the currency of the prices."""
 
     ts: Int64
+    at: npt.NDArray[np.bytes_]  # what it met: open, limit or stop
     quantity: Float64
     price: Float64
     commission: Float64
@@ -183,13 +184,16 @@ def _read_document(path: Path) -> dict[str, Any]:
     return report
 
 
-def _columns(path: Path, names: Iterable[str], *, empty: Iterable[str] = ()) -> dict[str, Any]:
+def _columns(
+    path: Path, names: Iterable[str], *, empty: Iterable[str] = (), texts: Iterable[str] = ()
+) -> dict[str, Any]:
     """Columns of a CSV file by name: times as int64 nanoseconds, numbers as float64.
 
     Args:
         path: its first line names the columns.
         names: wanted columns; "ts" is a time, the others are numbers.
         empty: columns whose empty fields are NaN.
+        texts: columns of text, which stay bytes.
     """
     if not path.is_file():
         raise DataError(f"{shown_path(path)}: is missing, half a report")
@@ -198,7 +202,7 @@ def _columns(path: Path, names: Iterable[str], *, empty: Iterable[str] = ()) -> 
     for name in names:
         if name not in header:
             raise DataError(f"{shown_path(path)}:1: has no column {name}; found {','.join(header)}")
-    as_text = {"ts": _TIME_WIDTH, **dict.fromkeys(empty, _TIME_WIDTH)}
+    as_text = {"ts": _TIME_WIDTH, **dict.fromkeys((*empty, *texts), _TIME_WIDTH)}
     dtype = [(name, f"S{as_text[name]}" if name in as_text else "f8") for name in names]
     rows: Any = np.empty(0, dtype=dtype)
     if path.stat().st_size > len(",".join(header).encode()) + 1:
@@ -258,13 +262,14 @@ def _require_decisions(path: Path, decided: Int64, measured: Int64) -> None:
 
 
 def _read_fills(path: Path, document: dict[str, Any]) -> Fills:
-    names = ("ts", "quantity", "price", "commission", "spread_cost", "slippage_cost", "borrow", "position")
-    columns = _columns(path, names)
+    names = ("ts", "at", "quantity", "price", "commission", "spread_cost", "slippage_cost", "borrow", "position")
+    columns = _columns(path, names, texts=("at",))
     if (found := sha256_file(path)) != document["fills_hash"]:
         raise DataError(f"{shown_path(path)}: is not of this {REPORT}: fills_hash is {document['fills_hash']}, "
                         f"found {found}")  # fmt: skip
     return Fills(
         ts=columns["ts"],
+        at=columns["at"],
         quantity=columns["quantity"],
         price=columns["price"],
         commission=columns["commission"],

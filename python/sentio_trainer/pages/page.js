@@ -69,7 +69,7 @@
       const marks = [];
       if (drawn) for (let i = first; i < last; ++i) if (fills.kind[i] === k) marks.push(i);
       Object.assign(traces[k + 1], { x: marks.map((i) => fills.ts[i]), y: marks.map((i) => fills.price[i]),
-        text: marks.map((i) => (fills.quantity[i] > 0 ? "bought " : "sold ") + Math.abs(fills.quantity[i])),
+        text: marks.map((i) => (fills.quantity[i] > 0 ? "bought " : "sold ") + Math.abs(fills.quantity[i]) + fills.at[i]),
         visible: !drawn || marks.length ? true : "legendonly" });
     }
     const told = document.getElementById("told-" + chart.key);
