@@ -311,6 +311,13 @@ std::vector<double> column_of(const Run& run, Number Decision::*member) {
   return values;
 }
 
+/// The place in kOrderKinds of each decision's order.
+std::vector<double> order_kinds(const Run& run) {
+  std::vector<double> values(run.size());
+  std::ranges::transform(run.decisions, values.begin(), [](const Decision& d) { return double(d.order); });
+  return values;
+}
+
 /// Values of the fills at the open, by bar; NaN where there is none.
 std::vector<double> column_of(const Run& run, double Fill::*member) {
   std::vector<double> values(run.size(), kNaN);
@@ -325,6 +332,8 @@ void append_columns(const Run& run, std::vector<AuditColumn>& columns) {
   columns.push_back({.name = "logit", .values = column_of(run, &Decision::logit)});
   columns.push_back({.name = "probability", .values = column_of(run, &Decision::probability)});
   columns.push_back({.name = "exposure", .values = column_of(run, &Decision::exposure)});
+  columns.push_back({.name = "order kind", .values = order_kinds(run)});
+  columns.push_back({.name = "order price", .values = column_of(run, &Decision::price)});
   columns.push_back({.name = "fill quantity", .values = column_of(run, &Fill::quantity), .known = Known::at_open});
   columns.push_back({.name = "fill reference",
                      .values = column_of(run, &Fill::reference),

@@ -40,8 +40,8 @@ struct AuditSubject {
   Observe bar_by_bar = {};  ///< the same columns, made one bar after the other; empty if there is no such way
 };
 
-/// The columns of a run from the first bar on: logit, probability and exposure of its decisions, the fills at the open,
-/// position and equity. Fills at a close show in the position and the equity.
+/// The columns of a run from the first bar on: logit, probability, exposure, order kind and order price of its
+/// decisions, the fills at the open, position and equity. Other fills show in the position and the equity.
 void append_columns(const Run& run, std::vector<AuditColumn>& columns);
 
 /// A strategy, traded. @param make gives a new one of its kind, before its first bar

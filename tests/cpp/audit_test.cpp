@@ -252,10 +252,44 @@ TEST_CASE("fills of the simulation are known at the open, and its equity at the 
   CHECK(result.clean());
   std::size_t fills = 0;
   const std::vector<AuditColumn> columns = observe(bars.view());
-  for (const double price : columns[4].values) fills += std::isnan(price) ? 0 : 1;
+  const auto reference = std::ranges::find(columns, "fill reference", &AuditColumn::name);
+  for (const double price : reference->values) fills += std::isnan(price) ? 0 : 1;
   CHECK(fills > 20);
   CHECK(result.checks.back().name == "fill price");
   CHECK(result.checks.back().cells > fills);  // those in the noise too
+}
+
+TEST_CASE("an order that knows the next bar is found in its price or its kind, whatever its exposure") {
+  const Bars bars = random_bars(300, 17);
+  const auto audited_orders = [&](OrderKind last, auto order_at) {
+    return audited(bars.view(), [=](BarsView seen) {
+      std::vector<Decision> decisions(seen.size());
+      for (std::size_t t = 0; t < seen.size(); ++t) {
+        decisions[t].exposure = t % 7 < 3 ? 1.0 : 0.0;
+        const bool knows = t + 1 < seen.size();
+        if (knows) order_at(seen, t, decisions[t]);
+        if (!knows && last != OrderKind::market) decisions[t].order = last, decisions[t].price = seen.close[t];
+      }
+      std::vector<AuditColumn> columns;
+      append_columns(run_decisions(seen, decisions, RunOptions{}), columns);
+      return columns;
+    });
+  };
+  const auto column_found = [](const AuditResult& result) {
+    REQUIRE_FALSE(result.clean());
+    return result.differences.front().column;
+  };
+  CHECK(column_found(audited_orders(OrderKind::limit, [](BarsView seen, std::size_t t, Decision& decision) {
+          decision.order = OrderKind::limit;
+          decision.price = decision.exposure > 0.0 ? 1.0001 * seen.low[t + 1] : 0.9999 * seen.high[t + 1];
+        })) == "order price");
+  CHECK(column_found(audited_orders(OrderKind::market, [](BarsView seen, std::size_t t, Decision& decision) {
+          if (seen.close[t + 1] > seen.close[t]) decision.order = OrderKind::limit, decision.price = seen.close[t];
+        })) == "order kind");
+  CHECK(audited_orders(OrderKind::limit, [](BarsView seen, std::size_t t, Decision& decision) {
+          decision.order = OrderKind::limit;
+          decision.price = seen.close[t];
+        }).clean());
 }
 
 TEST_CASE("a leak in the only fill of a thousand bars is found, and one in the bar of a first value") {

@@ -194,6 +194,8 @@ def test_every_rule_and_a_model_pass_the_command(tmp_path: Path) -> None:
         "logit",
         "probability",
         "exposure",
+        "order kind",
+        "order price",
         "fill quantity",
         "fill reference",
         "fill price",
