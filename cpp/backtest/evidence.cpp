@@ -49,9 +49,10 @@ double expected_maximum_sharpe(double variance, std::size_t trials) {
 
 std::optional<double> minimum_track_record(double sharpe, double skewness, double kurtosis, double benchmark,
                                            double confidence) {
-  if (!(sharpe > benchmark)) return std::nullopt;
+  const double variance = scaled_variance(sharpe, skewness, kurtosis);
+  if (!(sharpe > benchmark) || !(variance > 0.0)) return std::nullopt;
   const double distance = normal_quantile(confidence) / (sharpe - benchmark);
-  return 1.0 + scaled_variance(sharpe, skewness, kurtosis) * distance * distance;
+  return 1.0 + variance * distance * distance;
 }
 
 SharpeEvidence evidence_of(std::span<const double> returns, double sessions_per_year, Trials trials,

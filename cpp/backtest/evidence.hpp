@@ -32,7 +32,7 @@ struct SharpeEvidence {
 ///
 /// @param sharpe S, per period, not annualised
 /// @param count T, the returns that it is of; undefined for T < 2
-/// @param kurtosis of a normal distribution 3
+/// @param kurtosis of a normal distribution 3; undefined where the square root is not above 0
 [[nodiscard]] std::optional<double> probabilistic_sharpe(double sharpe, std::size_t count, double skewness,
                                                          double kurtosis, double benchmark);
 
@@ -45,7 +45,7 @@ struct SharpeEvidence {
 
 /// Returns that are needed before probabilistic_sharpe reaches `confidence`:
 /// 1 + (1 - skewness S + (kurtosis - 1) / 4 S^2) (Phi^-1(confidence) / (S - benchmark))^2; undefined for S <=
-/// benchmark. Bailey & Lopez de Prado, The Sharpe Ratio Efficient Frontier, 2012.
+/// benchmark, and where probabilistic_sharpe is. Bailey & Lopez de Prado, The Sharpe Ratio Efficient Frontier, 2012.
 [[nodiscard]] std::optional<double> minimum_track_record(double sharpe, double skewness, double kurtosis,
                                                          double benchmark, double confidence);
 

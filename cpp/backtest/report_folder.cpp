@@ -177,6 +177,7 @@ void write_folder(const Report& report, const fs::path& folder) {
   require_replaceable(folder);
   const fs::path fresh = beside(folder, "part"), old = beside(folder, "old");
   try {
+    fs::remove_all(fresh);  // what a killed process of this number left
     fs::create_directories(fresh);
     write_file(fresh / "report.json", to_json(report).dump(2) + "\n");
     const auto write = [&](const char* name, auto&& lines) {

@@ -107,6 +107,7 @@ void write_set(const std::vector<Outcome>& outcomes, const ordered_json& summary
   const fs::path fresh = beside("part"), old = beside("old"), place = without_slash(folder);
   const HeldSignals held;
   try {
+    fs::remove_all(fresh);  // what a killed process of this number left
     fs::create_directories(fresh);
     for (const Outcome& each : outcomes) write_folder(each.finished->report, fresh / each.figures.symbol);
     write_file(fresh / kSummaryFile, summary.dump(2) + "\n");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "bars/file.hpp"
 #include "bars/json.hpp"
@@ -132,8 +133,10 @@ std::optional<Trials> trials_of(const Artifact& artifact) {
   const auto version = artifact.metadata().find("version");
   std::optional<std::string> data;
   if (version != artifact.metadata().end() && version->is_string()) data = ledger.data_of(version->get<std::string>());
-  return Trials{std::max<std::size_t>(ledger.count(data), 1),
-                data ? "the ledger, trials.csv, on the model's data" : "the ledger, trials.csv, on any data"};
+  const std::size_t any = ledger.count(), own = data ? ledger.count(data) : any;
+  std::string from = data ? "the ledger, trials.csv, on the model's data" : "the ledger, trials.csv, on any data";
+  if (any > own) from += "; " + std::to_string(any) + " on any";
+  return Trials{std::max<std::size_t>(own, 1), std::move(from)};
 }
 
 }  // namespace sentio

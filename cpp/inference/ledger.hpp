@@ -36,7 +36,8 @@ class Ledger {
 
 /// The trials that an artifact was picked from, by the ledger beside it: those on its own data where the ledger has the
 /// artifact's row, else all. At least the artifact itself. Of a deployed artifact, those that its deployment counted.
-/// Nothing where there is no ledger.
+/// Nothing where there is no ledger. `from` says how many there are on any data where those are more: a model fitted
+/// once more on newer bars leaves its search behind.
 /// @throws ArtifactError as Ledger, or if deployment.json does not say what was deployed
 [[nodiscard]] std::optional<Trials> trials_of(const Artifact& artifact);
 

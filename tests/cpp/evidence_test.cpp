@@ -57,6 +57,7 @@ TEST_CASE("after the minimum track record the probability is the wanted one") {
   CHECK(*probabilistic_sharpe(0.2, static_cast<std::size_t>(std::ceil(length)), -0.5, 5.0, 0.05) >= 0.95);
   CHECK(*probabilistic_sharpe(0.2, static_cast<std::size_t>(length), -0.5, 5.0, 0.05) < 0.95);
   CHECK_FALSE(minimum_track_record(0.05, 0.0, 3.0, 0.05, 0.95));
+  CHECK_FALSE(minimum_track_record(0.5, 5.0, 3.0, 0.0, 0.95));  // no returns have such moments; it would be -13.9
 }
 
 TEST_CASE("one trial is expected to show nothing, and more show more") {

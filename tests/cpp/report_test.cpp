@@ -1,6 +1,7 @@
 #include "backtest/report.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -267,9 +268,14 @@ TEST_CASE("the report folder holds four files and replaces only an earlier repor
     const std::string name = entry.path().filename().string(), own = folder.path().filename().string();
     return name != own && name.starts_with(own);
   }));
+  fs::path left = folder.path();
+  left += ".part" + std::to_string(getpid());  // by a killed process of our number
+  fs::create_directories(left);
+  write_file(left / "mine.txt", "of another report");
   write_file(folder.path() / "report.html", "a page of the report before");
   write_folder(report, folder.path());
   CHECK_FALSE(fs::exists(folder.path() / "report.html"));
+  CHECK_FALSE(fs::exists(folder.path() / "mine.txt"));
   write_file(folder.path() / "mine.txt", "keep");
   CHECK_THROWS_WITH_AS(write_folder(report, folder.path()),
                        (folder.path().string() + ": holds files that are not a report, name another folder").c_str(),

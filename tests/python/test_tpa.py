@@ -145,6 +145,12 @@ def test_a_folder_of_reports_is_replaced_as_a_whole_and_nothing_else_is(data: Pa
         assert run_cli("backtest", *symbols, "--data-dir", data, *RULE, "--out", out, cwd=data).returncode == 0
         assert sorted(path.name for path in out.iterdir()) == [*symbols, "summary.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    # A run that was killed left its half behind, and another process got its number.
+    shell = f'mkdir -p "{out}.part$$/OLD" && exec "$0" "$@"'
+    command = [str(SENTIO_CLI), "backtest", "AAA", "BBB", "--data-dir", str(data), *RULE, "--out", str(out)]
+    subprocess.run(["/bin/sh", "-c", shell, *command], check=True, stdout=subprocess.DEVNULL)
+    assert sorted(path.name for path in out.iterdir()) == ["AAA", "BBB", "summary.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     (out / "mine.txt").write_text("keep")
     done = run_cli("backtest", "AAA", "BBB", "--data-dir", data, *RULE, "--out", out, cwd=data)
     assert (done.returncode, done.stdout) == (2, "")
@@ -237,7 +243,10 @@ def test_the_trials_are_those_that_the_trainer_counts(project: Project) -> None:
             )
         expected = ledger.count(path, data_hash=own.data_hash)
         assert expected == 4  # the model itself, and configurations 0, 1, 2
-        assert trials_of(report_of(*TFA, cwd=project.root)) == expected
+        report = report_of(*TFA, cwd=project.root)
+        assert trials_of(report) == expected
+        assert ledger.count(path) == expected + 1
+        assert report["evidence"]["trials"]["from"] == "the ledger, trials.csv, on the model's data; 5 on any"
         bars = read_csv(project.root / "bars.csv")
         artifact = Artifact.load(project.artifact)
         assert trials_of(dict(backtest(bars, "tfa", artifact=artifact))) == expected
