@@ -23,10 +23,10 @@ constexpr const char* kFillPrice = "fill price";
 
 using Columns = std::vector<AuditColumn>;
 
-bool same(double a, double b, double tolerance) {
+bool same(double a, double b, double tolerance, double scale = 1.0) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   if (tolerance == 0.0) return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
-  return std::abs(a - b) <= tolerance * std::max({1.0, std::abs(a), std::abs(b)});
+  return std::abs(a - b) <= tolerance * std::max({scale, std::abs(a), std::abs(b)});
 }
 
 /// Bars begin to end, and the bar in them after which the future is replaced.
@@ -206,7 +206,7 @@ class Auditor {
     ++found->starts;
     const std::vector<double>&before = base_[c].values, &after = column.values;
     std::size_t bars = after.size();
-    while (bars > 0 && same(before[late + bars - 1], after[bars - 1], column.tolerance)) --bars;
+    while (bars > 0 && same(before[late + bars - 1], after[bars - 1], column.tolerance, column.scale)) --bars;
     found->longest = std::max(found->longest, bars);
     if (bars == after.size()) ++found->to_the_end;
   }
@@ -266,7 +266,7 @@ class Auditor {
   static std::size_t first_difference(const AuditColumn& a, std::size_t a_begin, const AuditColumn& b,
                                       std::size_t b_begin, std::size_t count) {
     std::size_t i = 0;
-    while (i < count && same(a.values[a_begin + i], b.values[b_begin + i], a.tolerance)) ++i;
+    while (i < count && same(a.values[a_begin + i], b.values[b_begin + i], a.tolerance, a.scale)) ++i;
     return i;
   }
 

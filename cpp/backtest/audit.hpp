@@ -26,8 +26,9 @@ struct AuditColumn {
   std::string name;
   std::vector<double> values;  ///< one per bar
   Known known = Known::at_close;
-  bool is_fill_price = false;              ///< NaN, or a price that the bar traded at: from its low to its high
-  double tolerance = 0.0;                  ///< of a value above 1 relative to it; 0 to compare bits
+  bool is_fill_price = false;  ///< NaN, or a price that the bar traded at: from its low to its high
+  double tolerance = 0.0;      ///< relative to the value, or to `scale` if that is more; 0 to compare bits
+  double scale = 1.0;
   std::optional<std::size_t> settle = {};  ///< the first bar after a start at which the start no longer shows, if said
 };
 

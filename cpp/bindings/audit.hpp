@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -40,6 +41,14 @@ inline py::object bars_object(BarsView bars) {
                     copied_array(bars.low), copied_array(bars.close), copied_array(bars.volume));
 }
 
+/// The largest |value| that is finite, at most 1: a feature may be as small as a return over a turnover.
+inline double scale_of(const std::vector<double>& values) {
+  double largest = 0.0;
+  for (const double value : values)
+    if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+  return std::min(largest, 1.0);
+}
+
 /// The columns of one array: of shape [n] its own name, of shape [n, k] "name[0]" to "name[k - 1]".
 inline void append_array(const std::string& name, const py::object& values, std::size_t bars, const AuditNames& names,
                          std::vector<AuditColumn>& columns) {
@@ -61,6 +70,7 @@ inline void append_array(const std::string& name, const py::object& values, std:
                        .tolerance = names.tolerance};
     if (settle != names.settle.end()) column.settle = settle->second;
     for (std::size_t t = 0; t < bars; ++t) column.values[t] = array.data()[t * width + c];
+    column.scale = scale_of(column.values);
     columns.push_back(std::move(column));
   }
 }

@@ -466,8 +466,8 @@ def audit(
         fill_prices: arrays of prices before costs, NaN without a fill, that must lie within the low and high of their
             bar.
         settle: by name, the first bar after a start at which the start shows no longer.
-        tolerance: what rounding may do to a value, relative to it above 1; 0 compares bits. NumPy rounds sums and
-            products by the number of bars.
+        tolerance: what rounding may do to a value, relative to it or, if that is more, to the largest of its array,
+            which counts as 1 at most; 0 compares bits. NumPy rounds sums and products by the number of bars.
 
     Raises:
         TypeError: the pipeline does not return named arrays of real numbers.

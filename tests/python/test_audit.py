@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -68,6 +69,18 @@ def test_pipelines_that_know_everything_in_time_are_clean(seed: int) -> None:
     assert result["differences"] == []
     assert result["clean"]
     assert result["columns"][:4] == ["x[0]", "x[1]", "x[2]", "from_mean"]
+
+
+@pytest.mark.parametrize("width", [1, 21])
+def test_a_leak_in_a_feature_as_small_as_a_return_over_a_turnover_is_found(width: int) -> None:
+    mode: Literal["full", "same"] = "same" if width > 1 else "full"
+
+    def illiquidity(bars: Bars) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
+        moves = np.abs(np.diff(np.log(bars.close), prepend=np.log(bars.close[0])))
+        return {"illiquidity": np.convolve(moves / (1e7 * (1.0 + bars.volume)), np.full(width, 1.0 / width), mode)}
+
+    result = audit(quarters(1), illiquidity)
+    assert result["clean"] == (width == 1)
 
 
 def test_features_of_the_engine_are_clean_to_the_last_bit_and_settle_as_they_say() -> None:
