@@ -248,6 +248,7 @@ class Loop {
     if (side == 0.0) {
       if (decision.exposure != 0.0) ++state_.orders_below_lot;
       state_.wanted = decision.exposure;
+      state_.working = 0.0;
       return std::nullopt;
     }
     const auto reference = price_met(decision.order, side, decision.price, range);

@@ -203,6 +203,9 @@ TEST_CASE("of an exit and an order in one bar, the one that leaves less comes fi
       run_of(options, {kFlat, kFlat, {100, 106, 97, 100}}, {market(1.0), limit(0.0, 105.0), market(0.0)});
   REQUIRE(leaves.fills.size() == 2);
   CHECK(leaves.fills[1].price == 98.0);
+  const Run same = run_of(options, {kFlat, kFlat, {100, 100, 97, 97}}, {market(1.0), stop(0.0, 98.0), market(0.0)});
+  REQUIRE(same.fills.size() == 2);
+  CHECK(same.fills[1].reason == "stop loss");
 }
 
 TEST_CASE("an order takes its share of a bar's volume and is worked on while it is wanted") {
@@ -215,6 +218,40 @@ TEST_CASE("an order takes its share of a bar's volume and is worked on while it 
   CHECK(run.orders_cut == 3);
   const Run dropped = run_of(options, {kFlat, thin, thin, thin}, {market(1.0), market(0.2), market(0.2), market(0.2)});
   CHECK(dropped.position == std::vector<double>{0.0, 40.0, 20.0, 20.0});
+}
+
+TEST_CASE("an order that volume cut works on towards its own side only") {
+  RunOptions options = free_options(10'000.0);
+  options.broker.max_volume_share = 0.1;
+  const Prices thin{100, 100, 100, 100, 405.0}, twice{200, 210, 190, 200};
+  // 40 of 50 units. At 200, half of the equity is 35 units: nothing is left to buy, and nothing was to be sold.
+  const std::vector<double> bought{0.0, 40.0, 40.0, 40.0};
+  CHECK(run_of(options, {kFlat, thin, twice, kFlat}, std::vector<Decision>(4, market(0.5))).position == bought);
+  CHECK(run_of(options, {kFlat, thin, twice, kFlat},
+               {limit(0.5, 101.0), limit(0.5, 200.0), limit(0.5, 101.0), market(0.5)})
+            .position == bought);
+  // 40 units are two fifths already, so there is no order left to work on when the price falls.
+  const Prices low{80, 80, 80, 80};
+  CHECK(
+      run_of(options, {kFlat, thin, kFlat, low}, {market(0.5), limit(0.4, 100.0), market(0.4), market(0.4)}).position ==
+      bought);
+}
+
+TEST_CASE("a protective exit ends an order that volume cut") {
+  RunOptions options = free_options(10'000.0);
+  options.broker.max_volume_share = 0.1;
+  options.protection.stop_loss = 0.02;
+  const Prices thin{100, 100, 100, 100, 405.0}, falls{100, 100, 97, 97, 405.0}, low{97, 97, 97, 97};
+  const Run run = run_of(options, {kFlat, thin, falls, low, low, low}, std::vector<Decision>(6, market(1.0)));
+  CHECK(run.position == std::vector<double>{0.0, 40.0, 80.0, 0.0, 0.0, 0.0});
+}
+
+TEST_CASE("an order that found no volume was not acted on, so what was wanted before it needs no order") {
+  RunOptions options = free_options(10'000.0);
+  options.broker.max_volume_share = 0.1;
+  const Prices none{100, 100, 100, 100, 0.0}, twice{200, 200, 200, 200};
+  const Run run = run_of(options, {kFlat, kFlat, none, twice}, {market(0.5), market(0.2), market(0.5), market(0.5)});
+  CHECK(run.position == std::vector<double>{0.0, 50.0, 50.0, 50.0});
 }
 
 TEST_CASE("an order that found no volume is forgotten once it is not wanted any more") {
@@ -240,6 +277,7 @@ TEST_CASE("a protective exit that found too little volume goes on at the next op
   CHECK(run.fills[2].reason == "stop loss");
   CHECK(run.fills[3].price == 97.0);
   CHECK(run.position.back() == 0.0);
+  CHECK(run.orders_cut == 2);  // once in each bar, also where the price meets the stop again
 }
 
 TEST_CASE("a position above max exposure is trimmed at the open whatever the order waits for") {
@@ -249,6 +287,12 @@ TEST_CASE("a position above max exposure is trimmed at the open whatever the ord
   REQUIRE(run.fills.size() == 2);
   CHECK(run.fills[1].bar == 3);
   CHECK(run.fills[1].reason == "above max exposure");
+
+  RunOptions half = free_options();
+  half.broker.max_exposure = 0.5;
+  const Prices higher{115, 115, 115, 115};  // 575 short of 925
+  const Run trimmed = run_of(half, {kFlat, kFlat, higher, higher}, std::vector<Decision>(4, market(-1.0)));
+  CHECK(trimmed.position == std::vector<double>{0.0, -5.0, -5.0, -4.0});
 }
 
 TEST_CASE("wrong orders and protections name the option, the value and what is allowed") {
