@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <random>
 #include <vector>
 
@@ -132,6 +133,21 @@ TEST_CASE("returns that follow each other make longer blocks and a wider interva
     return interval.high - interval.low;
   };
   CHECK(width(bound) > 1.5 * width(loose));
+}
+
+TEST_CASE("block lengths are those of Politis and White") {
+  // The values of their formulas in Python, each sum written out.
+  std::uint32_t state = 1;
+  Series noise, moving, yearly;
+  for (std::size_t t = 0; t < 200; ++t) {
+    state = (state * 1'103'515'245U + 12'345U) % 0x8000'0000U;
+    noise.push_back(state / 2147483648.0 - 0.5);
+    moving.push_back(noise[t] + (t > 0 ? 0.9 * noise[t - 1] : 0.0) + (t > 1 ? 0.8 * noise[t - 2] : 0.0));
+    yearly.push_back(moving[t] + (t % 12 == 0 ? 1.5 : 0.0));  // lag 12 counts no more: lags 2 to 6 are quiet
+  }
+  CHECK(mean_block_length(noise) == 1.0);
+  CHECK(mean_block_length(moving) == Approx(5.884885849813604));
+  CHECK(mean_block_length(yearly) == Approx(3.022413119336291));
 }
 
 TEST_CASE("the interval covers the true Sharpe ratio about as often as it says") {

@@ -100,6 +100,10 @@ TEST_CASE("a first or last session that the bars cover in part counts for none, 
   file.add(kMonday + 4, 0, 372);
   CHECK(file.partial(PeriodUnit::day, 4) == std::vector<std::string>{"190 of 390 minutes", "", "", ""});
   CHECK(file.partial(PeriodUnit::week, 1) == std::vector<std::string>{"3 whole sessions of 4"});
+  File shorter;
+  shorter.add(kMonday);
+  shorter.add(kMonday + 1, 0, 370);
+  CHECK(shorter.partial(PeriodUnit::day, 1) == std::vector<std::string>{"370 of 390 minutes"});
 }
 
 TEST_CASE("a few sessions without bars are a closed exchange, more are missing bars") {
@@ -110,11 +114,15 @@ TEST_CASE("a few sessions without bars are a closed exchange, more are missing b
     if (day % 7 < 5 && day != 2 && day != 10 && day != 21) file.add(kMonday + day);
   }
   CHECK(file.partial(PeriodUnit::month, 2)[0].empty());
-  File hole = file;
-  const std::size_t begin = 10UL * 390, bars = 5UL * 390;
-  hole.time_ns.erase(hole.time_ns.begin() + begin, hole.time_ns.begin() + begin + bars);
-  hole.sessions.erase(hole.sessions.begin() + begin, hole.sessions.begin() + begin + bars);
-  CHECK(hole.partial(PeriodUnit::month, 2)[0] == "15 whole sessions of 21");
+  const auto without = [&](std::ptrdiff_t count) {
+    File hole = file;
+    const std::ptrdiff_t begin = 10 * 390, end = begin + count * 390;
+    hole.time_ns.erase(hole.time_ns.begin() + begin, hole.time_ns.begin() + end);
+    hole.sessions.erase(hole.sessions.begin() + begin, hole.sessions.begin() + end);
+    return hole.partial(PeriodUnit::month, 2)[0];
+  };
+  CHECK(without(3).empty());  // and the day of mourning: four
+  CHECK(without(4) == "16 whole sessions of 21");
 }
 
 TEST_CASE("weekdays without any bar in the file are days off") {

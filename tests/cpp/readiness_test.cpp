@@ -133,6 +133,12 @@ TEST_CASE("few sessions and a Sharpe ratio within its error keep the stage down"
   CHECK(short_run.judged().limits.front() == "5 sessions measured");
   short_run.total.sessions.count = 20;
   CHECK(short_run.stage() == Stage::paper);
+  short_run.total.sessions.count = 19;
+  CHECK(short_run.stage() == Stage::virtual_market);
+  short_run.total.sessions.count = 59;
+  CHECK(short_run.stage() == Stage::paper);
+  short_run.total.sessions.count = 60;
+  CHECK(short_run.stage() == Stage::live);
   Case lucky;
   lucky.total.sharpe = 1.9;
   CHECK(lucky.stage() == Stage::paper);

@@ -283,6 +283,18 @@ TEST_CASE("the report folder holds four files and replaces only an earlier repor
   CHECK(fs::exists(folder.path() / "mine.txt"));
 }
 
+TEST_CASE("buy-and-hold is held whole and to the end, whatever the strategy's own limits") {
+  const Bars& bars = session_bars();
+  RunOptions options;
+  options.broker.max_exposure = 0.5;
+  options.protection = {.stop_loss = 0.001, .take_profit = 0.001};
+  options.flat_at_close = true;
+  const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), options);
+  const Run held = analyse(run, bars.view(), options, {}).buy_and_hold_run;
+  REQUIRE(held.fills.size() == 1);
+  CHECK(held.position.back() * held.fills[0].price > 0.99 * held.capital);
+}
+
 TEST_CASE("a table that is written in pieces has every line whole, once") {
   const std::size_t bars = 20'000;  // over a megabyte of equity.csv, so many pieces
   const Bars many = random_bars(bars, 3);

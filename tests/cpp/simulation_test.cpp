@@ -130,13 +130,14 @@ TEST_CASE("positions are closed at the close of each session's last bar") {
 }
 
 TEST_CASE("a short pays for borrowing by the time between bars") {
-  const Bars bars = flat_bars({100.0, 100.0, 100.0, 100.0}, kDayNs);
+  const Bars bars = flat_bars({100.0, 100.0, 104.0, 104.0}, kDayNs);
   RunOptions options = free_options();
   options.broker.costs.borrow_rate = 0.3652500;
   const Run run = run_decisions(bars.view(), decisions_of({-1.0, -1.0, -1.0, -1.0}), options);
   CHECK(run.borrow[1] == 0.0);
-  CHECK(run.borrow[2] == doctest::Approx(1.0));  // 1000 x 0.36525 x one day of 365.25
-  CHECK(run.equity.back() == doctest::Approx(998.0));
+  CHECK(run.borrow[2] == doctest::Approx(1.0));   // 1000 x 0.36525 x one day of 365.25
+  CHECK(run.borrow[3] == doctest::Approx(1.04));  // of the close that the position was held from
+  CHECK(run.equity.back() == doctest::Approx(1000.0 - 40.0 - 2.04));
 }
 
 TEST_CASE("a run whose equity is gone is closed and trades no more") {

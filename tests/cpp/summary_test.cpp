@@ -65,6 +65,8 @@ TEST_CASE("a portfolio's Sharpe ratio is that of its session returns, from 20 se
   auto b = a;
   b.symbol = "B";
   CHECK(*summary_of({a, b}).portfolio->sharpe == doctest::Approx(expected));
+  b.sessions_per_year = 365.0;  // a year of both is the mean of theirs
+  CHECK(*summary_of({a, b}).portfolio->sharpe == doctest::Approx(expected * std::sqrt(308.5 / 252.0)));
 }
 
 TEST_CASE("symbols of other sessions make no portfolio, and the summary says so") {
