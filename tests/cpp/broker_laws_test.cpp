@@ -47,7 +47,7 @@ double price_near(Chance& chance, double price, double reach, bool on_grid) {
 Bars random_path(Chance& chance, bool on_grid) {
   Bars bars;
   double price = chance.uniform(20.0, 200.0);
-  const double reach = chance.one_in(10) ? 0.3 : 0.02;
+  const double reach = chance.one_in(10) ? chance.one_in(4) ? 0.8 : 0.3 : 0.02;
   for (std::size_t i = 0; i < kBars; ++i) {
     const double open = chance.one_in(4) ? price : price_near(chance, price, reach, on_grid);
     const double close = price_near(chance, open, reach, on_grid), other = price_near(chance, open, reach, on_grid);
@@ -346,7 +346,8 @@ TEST_CASE("fractional units end near whole ones of the same path where a unit is
     const Run parts = run_decisions(path.bars.view(), path.decisions, path.options);
     path.options.broker.fractional = false;
     const Run wholes = run_decisions(path.bars.view(), path.decisions, path.options);
-    if (parts.fills.size() != wholes.fills.size()) continue;
+    constexpr double kNearlyGone = 1e7;  // a unit is not small any more
+    if (parts.fills.size() != wholes.fills.size() || parts.equity.back() < kNearlyGone) continue;
     CHECK(wholes.equity.back() == doctest::Approx(parts.equity.back()).epsilon(1e-4));
   }
 }
