@@ -27,7 +27,7 @@ void measure_run(Analysis& a, const Measurer& measure, const Run& run, BarsView 
     a.rows.push_back({period, worst_of(samples), seen, measure(period.range), std::nullopt});
   }
   const EquityCurve curve = measure.curve(measured);
-  a.evidence = evidence_of(session_returns(curve), sessions_per_year(curve, a.periods_per_year.value), context.trials);
+  a.evidence = evidence_of(session_returns(curve), a.periods_per_year.sessions, context.trials);
 }
 
 void measure_hold(Analysis& a, const Measurer& measure, BarRange measured) {
@@ -78,9 +78,9 @@ Analysis analyse(const Run& run, BarsView bars, const RunOptions& options, const
   a.samples = count_samples(bars.time_ns.subspan(run.begin, run.size()), context.spans);
   const BarRange measured{run.begin, run.end};
   const std::vector<double> forward = forward_returns(bars, measured);
-  measure_run(a, Measurer(run, bars, sessions, forward, a.periods_per_year.value), run, bars, context);
+  measure_run(a, Measurer(run, bars, sessions, forward, a.periods_per_year), run, bars, context);
   a.buy_and_hold_run = hold(bars, options, run);
-  measure_hold(a, Measurer(a.buy_and_hold_run, bars, sessions, forward, a.periods_per_year.value), measured);
+  measure_hold(a, Measurer(a.buy_and_hold_run, bars, sessions, forward, a.periods_per_year), measured);
   std::vector<Decision>().swap(a.buy_and_hold_run.decisions);  // 48 MB for a million, and all the same
   a.returns = spread_over(a.rows, [](const Measures& m) { return m.total_return; });
   a.sharpes = spread_over(a.rows, [](const Measures& m) { return m.sharpe; });

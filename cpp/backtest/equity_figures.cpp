@@ -19,16 +19,7 @@ std::vector<double> session_closes(const EquityCurve& curve) {
   return closes;
 }
 
-std::size_t count_sessions(const EquityCurve& curve) {
-  const auto changes = [&] {
-    std::size_t count = 0;
-    for (std::size_t t = 1; t < curve.sessions.size(); ++t) count += curve.sessions[t] != curve.sessions[t - 1];
-    return count;
-  };
-  return curve.equity.empty() ? 0 : changes() + 1;
-}
-
-SessionFigures session_figures(const EquityCurve& curve, double periods_per_year) {
+SessionFigures session_figures(const EquityCurve& curve, double sessions_per_year) {
   SessionFigures figures;
   figures.count = count_sessions(curve);
   const std::vector<double> returns = session_returns(curve);
@@ -36,8 +27,7 @@ SessionFigures session_figures(const EquityCurve& curve, double periods_per_year
   const Moments sample = moments(returns);
   figures.mean_return = sample.mean;
   figures.sample_std = sample.sample_std;
-  if (figures.count >= kSessionsToAnnualise)
-    figures.sharpe = sharpe(sample, sessions_per_year(curve, periods_per_year));
+  if (figures.count >= kSessionsToAnnualise) figures.sharpe = sharpe(sample, sessions_per_year);
   figures.best = std::ranges::max(returns);
   figures.worst = std::ranges::min(returns);
   return figures;
@@ -45,15 +35,18 @@ SessionFigures session_figures(const EquityCurve& curve, double periods_per_year
 
 }  // namespace
 
+std::size_t count_sessions(const EquityCurve& curve) {
+  std::size_t count = curve.equity.empty() ? 0 : 1;
+  for (std::size_t t = 1; t < curve.sessions.size(); ++t) count += curve.sessions[t] != curve.sessions[t - 1];
+  return count;
+}
+
 std::vector<double> session_returns(const EquityCurve& curve) {
   return simple_returns(session_closes(curve), curve.start);
 }
 
-double sessions_per_year(const EquityCurve& curve, double periods_per_year) {
-  return periods_per_year * static_cast<double>(count_sessions(curve)) / static_cast<double>(curve.equity.size());
-}
-
-EquityFigures equity_figures(const EquityCurve& curve, double periods_per_year) {
+EquityFigures equity_figures(const EquityCurve& curve, const PeriodsPerYear& per_year) {
+  const double periods_per_year = per_year.value;
   const std::vector<double> returns = simple_returns(curve.equity, curve.start);
   const Moments sample = moments(returns);
   EquityFigures f;
@@ -63,7 +56,7 @@ EquityFigures equity_figures(const EquityCurve& curve, double periods_per_year) 
   f.total_return = total_return(curve.equity, curve.start);
   f.sharpe_of_stretch = sharpe(sample, static_cast<double>(sample.count));
   f.drawdown = max_drawdown(curve.equity, curve.start);
-  f.sessions = session_figures(curve, periods_per_year);
+  f.sessions = session_figures(curve, per_year.sessions);
   if (f.sessions.count < kSessionsToAnnualise) {
     f.not_annualised = "not annualised: " + counted(f.sessions.count, "session");
     return f;

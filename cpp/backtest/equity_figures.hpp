@@ -26,10 +26,10 @@ struct EquityCurve {
 /// after equity was gone.
 [[nodiscard]] std::vector<double> session_returns(const EquityCurve& curve);
 
-/// Sessions per year at `periods_per_year` bars: the curve's sessions over its bars, times that.
-[[nodiscard]] double sessions_per_year(const EquityCurve& curve, double periods_per_year);
+/// How many sessions the curve has.
+[[nodiscard]] std::size_t count_sessions(const EquityCurve& curve);
 
-/// What session_returns tell; the Sharpe ratio is annualised by sessions_per_year.
+/// What session_returns tell; the Sharpe ratio is annualised by the sessions of a year.
 struct SessionFigures {
   std::size_t count = 0;
   std::optional<double> mean_return, sample_std, sharpe, best, worst;
@@ -48,7 +48,7 @@ struct EquityFigures {
   Drawdown drawdown;                        ///< bars are indices into the curve
   SessionFigures sessions;
 };
-[[nodiscard]] EquityFigures equity_figures(const EquityCurve& curve, double periods_per_year);
+[[nodiscard]] EquityFigures equity_figures(const EquityCurve& curve, const PeriodsPerYear& per_year);
 
 /// Undefined figures are null; times are ISO-8601. @param time_ns open times of the bars that the drawdown's index
 [[nodiscard]] nlohmann::ordered_json to_json(const EquityFigures& figures, std::span<const std::int64_t> time_ns);

@@ -12,6 +12,7 @@ namespace sentio {
 struct Trials {
   std::size_t count = 1;
   std::string from = "taken for the only one tried";  ///< where the number comes from
+  bool known = false;                                 ///< somebody said or counted it
 };
 
 /// What a Sharpe ratio proves: see the definition cards of the metrics.

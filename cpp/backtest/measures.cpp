@@ -59,12 +59,12 @@ std::vector<double> signals_of(const Run& run) {
 }
 
 Measurer::Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
-                   std::span<const double> forward_returns, double periods_per_year)
+                   std::span<const double> forward_returns, const PeriodsPerYear& per_year)
     : run_(run),
       bars_(bars),
       sessions_(sessions),
       forward_returns_(forward_returns),
-      periods_per_year_(periods_per_year),
+      per_year_(per_year),
       trades_(round_trips(run.fills)),
       signals_(signals_of(run)) {}
 
@@ -85,7 +85,7 @@ Measures Measurer::operator()(BarRange range) const {
   const auto bars = static_cast<double>(range.size());
 
   Measures m;
-  static_cast<EquityFigures&>(m) = equity_figures(stretch, periods_per_year_);
+  static_cast<EquityFigures&>(m) = equity_figures(stretch, per_year_);
   m.drawdown = shifted(m.drawdown, range.begin);
   m.trades = trade_figures(rows_within(trades_, range, &Trade::exit_bar));
   m.trades_per_session = static_cast<double>(m.trades.count) / static_cast<double>(m.sessions.count);
@@ -106,7 +106,7 @@ Measures Measurer::operator()(BarRange range) const {
   for (const Fill& fill : fills) traded += std::abs(fill.quantity * fill.price);
   if (const double mean_equity = *mean(equity); mean_equity > 0.0) {
     m.turnover = traded / mean_equity;
-    if (!m.not_annualised) m.annual_turnover = *m.turnover * periods_per_year_ / bars;
+    if (!m.not_annualised) m.annual_turnover = *m.turnover * per_year_.value / bars;
   }
   return m;
 }

@@ -55,7 +55,7 @@ class Measurer {
   /// @param sessions days since 1970 of each bar's session, shape of `bars`
   /// @param forward_returns of the measured bars
   Measurer(const Run& run, BarsView bars, std::span<const std::int32_t> sessions,
-           std::span<const double> forward_returns, double periods_per_year);
+           std::span<const double> forward_returns, const PeriodsPerYear& per_year);
 
   /// @param range within the measured bars, not empty; the drawdown's bars are indices into the file
   [[nodiscard]] Measures operator()(BarRange range) const;
@@ -67,7 +67,7 @@ class Measurer {
   BarsView bars_;
   std::span<const std::int32_t> sessions_;
   std::span<const double> forward_returns_;
-  double periods_per_year_;
+  const PeriodsPerYear& per_year_;
   std::vector<Trade> trades_;
   std::vector<double> signals_;
 };

@@ -23,8 +23,10 @@ constexpr std::string_view kFixedYear =
 // r: simple returns of equity, bar by bar, n of them, the first from the equity before the stretch; e: equity.
 constexpr auto kCards = std::to_array<MetricCard>({
     {.name = "periods_per_year",
-     .formula = "P = (bars - 1) / years between the first and the last bar of the file, a year being 365.25 days; for "
-                "files of less than 90 days, mean bars per session x 252, or x 365 where sessions fall on weekends",
+     .formula =
+         "P = (bars - 1) / years between the first and the last bar of the file, a year being 365.25 days; for "
+         "files of less than 90 days, mean bars per session x 252, or x 365 where sessions fall on weekends. Sessions "
+         "per year: P x sessions / bars of the file",
      .n = "all bars of the file, those before the measured ones included",
      .source = "The report's periods_per_year.rule says which of the rules was taken",
      .peers = "All three are told: by default 252 in quantstats and empyrical, and 365 days in vectorbt, whatever the "

@@ -172,9 +172,6 @@ std::size_t longest_flat(std::span<const double> positions) {
 PeriodsPerYear periods_per_year(std::span<const std::int64_t> time_ns, std::span<const std::int32_t> sessions) {
   constexpr double kYearDays = 365.25, kTradingDays = 252.0, kCalendarDays = 365.0;
   const double days = static_cast<double>(time_ns.back() - time_ns.front()) / static_cast<double>(kDayNs);
-  if (days >= 90.0) {
-    return {static_cast<double>(time_ns.size() - 1) / (days / kYearDays), "bars in the file over its years"};
-  }
   std::size_t count = 1;
   bool weekends = false;
   for (std::size_t i = 0; i < sessions.size(); ++i) {
@@ -183,8 +180,12 @@ PeriodsPerYear periods_per_year(std::span<const std::int64_t> time_ns, std::span
     weekends = weekends || weekday == 0 || weekday == 6;
   }
   const double per_session = static_cast<double>(time_ns.size()) / static_cast<double>(count);
-  return weekends ? PeriodsPerYear{per_session * kCalendarDays, "mean bars per session x 365"}
-                  : PeriodsPerYear{per_session * kTradingDays, "mean bars per session x 252"};
+  if (days >= 90.0) {
+    const double bars = static_cast<double>(time_ns.size() - 1) / (days / kYearDays);
+    return {bars, bars / per_session, "bars in the file over its years"};
+  }
+  return weekends ? PeriodsPerYear{per_session * kCalendarDays, kCalendarDays, "mean bars per session x 365"}
+                  : PeriodsPerYear{per_session * kTradingDays, kTradingDays, "mean bars per session x 252"};
 }
 
 }  // namespace sentio

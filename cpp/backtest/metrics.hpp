@@ -89,9 +89,11 @@ struct SignalFigures {
 /// The longest run of values equal to 0, in bars.
 [[nodiscard]] std::size_t longest_flat(std::span<const double> positions);
 
-/// Bars per year, and how it was found.
+/// Bars per year, and how it was found. Both are of the whole file, so that a stretch with fewer trades a session, or
+/// fewer sessions a month, has the same year.
 struct PeriodsPerYear {
   double value;
+  double sessions;  ///< value x sessions / bars
   std::string rule;
 };
 

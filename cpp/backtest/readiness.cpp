@@ -96,6 +96,7 @@ Readiness judge(const std::vector<PeriodRow>& rows, const Measures& total, const
       Stage::paper,
       !(total.sharpe && *total.sharpe >= kLiveStandardErrors * total.sharpe_standard_error.value_or(INFINITY)),
       "the Sharpe ratio is within two standard errors of 0");
+  limit.at_most(Stage::paper, !evidence.trials.known, "of how many it was picked is not known");
   limit.at_most(Stage::paper, !readiness.criteria.back().pass(),
                 "the deflated Sharpe ratio of " + counted(evidence.trials.count, "trial") + " is " +
                     (evidence.deflated_sharpe ? "below " + grouped(kDeflatedSharpe, 2) : "undefined"));

@@ -55,9 +55,9 @@ struct Readiness {
 ///    as many trials shows by chance, skewness and fat tails allowed for.
 ///
 /// Three of the seven support a virtual market, five paper trading, six live trading. Paper also needs 20 sessions;
-/// live 60, a Sharpe ratio of two standard errors, and the seventh criterion: live money needs evidence that survives
-/// the search for it. Bars that the model has seen, or no profit, support nothing; bars that it may have seen, or
-/// synthetic ones, no more than a virtual market.
+/// live 60, a Sharpe ratio of two standard errors, the seventh criterion, and that the number of trials is known, from
+/// a ledger or by --trials: live money needs evidence that survives the search for it. Bars that the model has seen, or
+/// no profit, support nothing; bars that it may have seen, or synthetic ones, no more than a virtual market.
 [[nodiscard]] Readiness judge(const std::vector<PeriodRow>& rows, const Measures& total, const Measures& buy_and_hold,
                               const SampleCounts& samples, bool synthetic, const SharpeEvidence& evidence);
 

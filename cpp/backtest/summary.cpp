@@ -94,8 +94,7 @@ SymbolFigures figures_of(const Report& report) {
     figures.equity.push_back(run.equity[bar - run.begin]);
     figures.buy_and_hold_equity.push_back(analysis.buy_and_hold_run.equity[bar - run.begin]);
   }
-  figures.sessions_per_year =
-      analysis.periods_per_year.value * static_cast<double>(figures.sessions.size()) / static_cast<double>(run.size());
+  figures.sessions_per_year = analysis.periods_per_year.sessions;
   return figures;
 }
 

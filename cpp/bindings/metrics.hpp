@@ -65,12 +65,15 @@ struct CheckedEquity {
 inline nlohmann::ordered_json measured(const CheckedEquity& checked, double start, std::optional<double> bars_per_year,
                                        std::size_t trials, std::optional<double> sharpe_variance) {
   const EquityCurve curve{.start = start, .equity = checked.equity, .sessions = checked.sessions};
-  const PeriodsPerYear per_year = bars_per_year ? PeriodsPerYear{*bars_per_year, "periods_per_year="}
-                                                : periods_per_year(checked.ts, checked.sessions);
+  const double sessions_per_bar =
+      static_cast<double>(count_sessions(curve)) / static_cast<double>(checked.equity.size());
+  const PeriodsPerYear per_year =
+      bars_per_year ? PeriodsPerYear{*bars_per_year, *bars_per_year * sessions_per_bar, "periods_per_year="}
+                    : periods_per_year(checked.ts, checked.sessions);
   return {{"periods_per_year", {{"value", per_year.value}, {"rule", per_year.rule}}},
-          {"metrics", to_json(equity_figures(curve, per_year.value), checked.ts)},
-          {"evidence", to_json(evidence_of(session_returns(curve), sessions_per_year(curve, per_year.value),
-                                           {trials, "given as trials="}, sharpe_variance))}};
+          {"metrics", to_json(equity_figures(curve, per_year), checked.ts)},
+          {"evidence", to_json(evidence_of(session_returns(curve), per_year.sessions,
+                                           {trials, "given as trials=", true}, sharpe_variance))}};
 }
 
 /// The functions of metrics. @param to_python turns a JSON value into Python's

@@ -152,7 +152,8 @@ Settings settings_of(const py::object& bars, const py::kwargs& kwargs, const std
     } else if (name == "end") {
       if (!value.is_none()) run.end = value_of<std::size_t>(name, value, kIndex);
     } else if (name == "trials") {
-      settings.trials = Trials{value_of<std::size_t>(name, value, "a whole number of at least 1"), "given as trials="};
+      settings.trials =
+          Trials{value_of<std::size_t>(name, value, "a whole number of at least 1"), "given as trials=", true};
       if (settings.trials->count == 0) throw std::invalid_argument("trials must be at least 1, found 0");
     } else if (name == "out") {
       settings.out = py::str(value).cast<std::string>();

@@ -58,7 +58,7 @@ RunOptions options_of(const RunArguments& a) {
 void count_trials(Command& command) {
   if (const auto& given = command.arguments.trials) {
     if (*given < 1) throw std::invalid_argument("trials must be at least 1, found " + std::to_string(*given));
-    command.trials = {static_cast<std::size_t>(*given), "given by --trials"};
+    command.trials = {static_cast<std::size_t>(*given), "given by --trials", true};
   } else if (command.ready.ledger) {
     if (auto trials = command.ready.ledger()) {
       command.trials = *trials;

@@ -82,7 +82,7 @@ std::optional<Trials> trials_when_deployed(const fs::path& folder) {
   if (!trials.is_number_unsigned() || trials == 0)
     throw ArtifactError(path.string() + ": the trials of '" + folder.filename().string() +
                         "' must be a whole number of at least 1, found " + trials.dump());
-  return Trials{trials.get<std::size_t>(), "deployment.json, by the ledger when it was deployed"};
+  return Trials{trials.get<std::size_t>(), "deployment.json, by the ledger when it was deployed", true};
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ std::optional<Trials> trials_of(const Artifact& artifact) {
   const std::size_t any = ledger.count(), own = data ? ledger.count(data) : any;
   std::string from = data ? "the ledger, trials.csv, on the model's data" : "the ledger, trials.csv, on any data";
   if (any > own) from += "; " + std::to_string(any) + " on any";
-  return Trials{std::max<std::size_t>(own, 1), std::move(from)};
+  return Trials{std::max<std::size_t>(own, 1), std::move(from), true};
 }
 
 }  // namespace sentio

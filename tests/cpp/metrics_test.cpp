@@ -131,6 +131,9 @@ TEST_CASE("a long file's bars per year are counted") {
   const std::array<std::int64_t, 3> times{0, 100 * kDayNs, 200 * kDayNs};
   const std::array<std::int32_t, 3> sessions{0, 100, 200};
   CHECK(periods_per_year(times, sessions).value == Approx(2.0 / 200.0 * 365.25));
+  // Three bars in two sessions: two thirds as many sessions.
+  CHECK(periods_per_year(times, std::array<std::int32_t, 3>{0, 100, 100}).sessions ==
+        Approx(2.0 / 200.0 * 365.25 * 2.0 / 3.0));
 }
 
 TEST_CASE("a short file's bars per year come from its sessions") {
@@ -139,4 +142,6 @@ TEST_CASE("a short file's bars per year come from its sessions") {
         Approx(2.0 * 252.0));  // Thursday, Friday
   CHECK(periods_per_year(times, std::array<std::int32_t, 4>{1, 1, 2, 2}).value ==
         Approx(2.0 * 365.0));  // Friday, Saturday
+  CHECK(periods_per_year(times, std::array<std::int32_t, 4>{0, 0, 1, 1}).sessions == 252.0);
+  CHECK(periods_per_year(times, std::array<std::int32_t, 4>{1, 1, 2, 2}).sessions == 365.0);
 }

@@ -33,7 +33,7 @@ struct Case {
       row.measures.total_return = 0.1;
       rows.push_back(row);
     }
-    evidence.trials = {12, "the ledger"};
+    evidence.trials = {12, "the ledger", true};
     evidence.deflated_sharpe = 0.99;
     samples[static_cast<std::size_t>(Sample::out_of_sample)] = total.bars;
   }
@@ -151,6 +151,13 @@ TEST_CASE("without a deflated Sharpe ratio of 0.95 nothing is fit for live tradi
   CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is below 0.95");
   c.evidence.deflated_sharpe = std::nullopt;
   CHECK(c.judged().limits.back() == "the deflated Sharpe ratio of 12 trials is undefined");
+}
+
+TEST_CASE("where nobody says how many were tried, nothing is fit for live trading") {
+  Case c;
+  c.evidence.trials = {};
+  REQUIRE(c.stage() == Stage::paper);
+  CHECK(c.judged().limits.back() == "of how many it was picked is not known");
 }
 
 TEST_CASE("a stage needs its number of criteria") {

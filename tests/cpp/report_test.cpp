@@ -215,7 +215,8 @@ TEST_CASE("20 sessions are annualised and 19 are not") {
   const std::vector<std::int32_t> sessions = session_days(bars.time_ns, session_calendars().front());
   const Run run = run_decisions(bars.view(), random_decisions(bars.size(), 2), {});
   const Series forward = forward_returns(bars.view(), {0, bars.size()});
-  const Measurer measure(run, bars.view(), sessions, forward, 252.0 * 50.0);
+  const PeriodsPerYear per_year{252.0 * 50.0, 252.0, "given"};
+  const Measurer measure(run, bars.view(), sessions, forward, per_year);
   const Measures enough = measure({0, 20 * 50}), few = measure({0, 19 * 50});
   CHECK_FALSE(enough.not_annualised);
   CHECK(few.not_annualised == "not annualised: 19 sessions");

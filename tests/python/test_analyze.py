@@ -171,19 +171,20 @@ def test_with_few_unseen_bars_there_is_no_interval_and_it_is_said(project: Proje
 def test_the_deployed_model_is_looked_at_and_its_deployment_told(project: Project, analyze: Analyze) -> None:
     release = project.root / "models" / "releases" / "r1"
     shutil.copytree(project.artifact, release / "tfa")
-    (release / "deployment.json").write_text('{"id": "r1"}')
+    told = {"id": "r1", "models": {"tfa": {"trials": 3}}}
+    (release / "deployment.json").write_text(json.dumps(told))
     (project.root / "models" / "production").symlink_to("releases/r1")
     code, out, err = analyze("QQQ", "--bars", "bars.csv", "--json")
     assert (code, err) == (0, "")
     document = json.loads(out)
     assert document["model"]["folder"] == "models/production/tfa"
-    assert document["model"]["deployment"] == {"id": "r1"}
+    assert document["model"]["deployment"] == told
     assert document["schema_version"] == "1.0"
     assert str(project.root) not in out
     (release / "deployment.json").write_text("{")
     code, out, err = analyze("QQQ", "--bars", "bars.csv")
     assert (code, out) == (4, "")
-    assert "models/releases/r1/deployment.json: is not valid JSON" in err
+    assert "models/releases/r1/deployment.json: must say what was deployed as 'tfa'" in err
     code, out, err = analyze("QQQ", "--bars", "bars.csv", "--model", "tfb")
     assert (code, out) == (4, "")
     assert "models/production/tfb: no deployed model 'tfb'; did you mean 'tfa'?" in err
@@ -194,7 +195,7 @@ def test_what_is_told_is_of_the_model_that_was_loaded_though_another_goes_live(
 ) -> None:
     for name in ("r1", "r2"):
         shutil.copytree(project.artifact, tmp_path / name / "tfa")
-        (tmp_path / name / "deployment.json").write_text(json.dumps({"id": name}))
+        (tmp_path / name / "deployment.json").write_text(json.dumps({"id": name, "models": {"tfa": {}}}))
     production = tmp_path / "production"
     production.symlink_to("r1")
     first = sha256_file(tmp_path / "r1" / "tfa" / "metadata.json")
@@ -210,7 +211,7 @@ def test_what_is_told_is_of_the_model_that_was_loaded_though_another_goes_live(
     monkeypatch.setattr(symbol_analysis, "Artifact", SimpleNamespace(load=load_before_a_swap))
     named = read_named_bars("QQQ", files={"QQQ": project.root / "bars.csv"}, data_dir=tmp_path)
     model = analyse_symbol(production / "tfa", named)["model"]
-    assert (model["metadata_hash"], model["deployment"]) == (first, {"id": "r1"})
+    assert (model["metadata_hash"], model["deployment"]) == (first, {"id": "r1", "models": {"tfa": {}}})
 
 
 def test_the_page_tells_all_of_it(analyze: Analyze) -> None:
