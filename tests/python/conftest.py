@@ -1,5 +1,6 @@
 """Settings of the whole suite."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,10 @@ from hypothesis import settings
 # The same examples every time, and no clock: a slow machine is not a failure.
 settings.register_profile("sentio", deadline=None, derandomize=True, database=None)
 settings.load_profile("sentio")
+
+# A shell that starts the suite in the background has SIGINT ignored, and so would have what the tests start: they would
+# wait forever for the end of what they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
