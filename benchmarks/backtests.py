@@ -68,7 +68,8 @@ def contend(who: str, timed: Orders, checked: list[Orders]) -> Ready:
         expected = plain(orders)()
         require_same(simulator(who, orders)(), expected)
         fills += len(expected.bar)
-    return Ready(run=simulator(who, timed), note=f"the same {fills:,} fills on {len(checked) + 1} sets of bars")
+    sets = f"{len(checked) + 1} sets of bars" if checked else "the same bars"
+    return Ready(run=simulator(who, timed), note=f"the same {fills:,} fills on {sets}")
 
 
 def simulator(who: str, orders: Orders) -> Callable[[], Traded]:
