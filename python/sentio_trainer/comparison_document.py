@@ -12,7 +12,7 @@ from sentio_features import ENGINE_VERSION
 from sentio_trainer.artifact import METADATA
 from sentio_trainer.bars import Int64, iso_time
 from sentio_trainer.errors import SentioError
-from sentio_trainer.files import remove_folder, sha256_file, sync_entry, sync_folder
+from sentio_trainer.files import sha256_file, time_for_name
 from sentio_trainer.model_comparison import LEVEL, ModelComparison, Scope
 from sentio_trainer.model_list import RuleModel
 from sentio_trainer.model_runs import Row, Trader, artifact_folder, notes_of
@@ -139,23 +139,7 @@ def free_folder(out: Path, now: datetime) -> Path:
     Raises:
         SentioError: it exists.
     """
-    time = now.astimezone(timezone.utc)
-    folder = out / f"eval_{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03d}Z"
+    folder = out / f"eval_{time_for_name(now.astimezone(timezone.utc))}"
     if folder.exists():
         raise SentioError(f"{shown_path(folder)}: exists; another evaluation began in the same millisecond; try again")
     return folder
-
-
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes all files beside the place, then takes it in one rename."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        remove_folder(partial)
-        partial.mkdir(parents=True)
-        for name, content in files.items():
-            (partial / name).write_bytes(content)
-        sync_folder(partial)
-        partial.rename(folder)
-        sync_entry(folder.parent)
-    finally:
-        remove_folder(partial)

@@ -14,7 +14,7 @@ from sentio_trainer.cross_training import CrossValidation, Fold, SplitResult
 from sentio_trainer.cross_training import Path as HistoryPath
 from sentio_trainer.errors import ConfigError
 from sentio_trainer.evaluation import estimate_document
-from sentio_trainer.files import remove_folder, sync_folder
+from sentio_trainer.files import write_folder
 from sentio_trainer.paths import shown_path
 from sentio_trainer.plot import EXTRA
 from sentio_trainer.report import Report
@@ -48,16 +48,7 @@ def write_validation(folder: Path, loaded: LoadedConfig, result: CrossValidation
             report.say(f"no {PLOT}: needs matplotlib: {EXTRA}")
         else:
             files[PLOT] = plot_png(result)
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        remove_folder(partial)
-        partial.mkdir(parents=True)
-        for name, content in files.items():
-            (partial / name).write_bytes(content)
-        sync_folder(partial)
-        partial.rename(folder)
-    finally:
-        remove_folder(partial)
+    write_folder(folder, files)
 
 
 def validation_document(loaded: LoadedConfig, result: CrossValidation) -> dict[str, Any]:

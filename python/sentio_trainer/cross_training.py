@@ -26,6 +26,7 @@ from sentio_trainer.cross_scores import (
 from sentio_trainer.cross_validation import Plan, plan_splits
 from sentio_trainer.device import pick_device
 from sentio_trainer.distributed import Group
+from sentio_trainer.files import time_for_name
 from sentio_trainer.forecast import bar_outputs
 from sentio_trainer.learning import Learned, learn
 from sentio_trainer.metrics import correlation
@@ -118,8 +119,7 @@ def cross_validate(loaded: LoadedConfig, report: Report) -> CrossValidation:
         SentioError: a training fails.
     """
     began = time.perf_counter()
-    now = datetime.now(timezone.utc)  # to the millisecond, like a run: small ones take less than a second
-    study = f"{ledger.VALIDATION}{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
+    study = ledger.VALIDATION + time_for_name(datetime.now(timezone.utc))
     config = loaded.config
     device = pick_device(config.training.device)
     venue = Venue.of(loaded)

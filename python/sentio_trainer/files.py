@@ -4,8 +4,9 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 
@@ -30,6 +31,26 @@ def write_atomic(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes all files beside `folder`, which must not be there, then takes its place in one rename."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        remove_folder(partial)
+        partial.mkdir(parents=True)
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        sync_folder(partial)
+        partial.rename(folder)
+        sync_entry(folder.parent)
+    finally:
+        remove_folder(partial)
+
+
+def time_for_name(moment: datetime) -> str:
+    """A UTC time to the millisecond, as it stands in names of files and folders: `20240131T093000.125Z`."""
+    return f"{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
 
 
 def sync_folder(folder: Path) -> None:

@@ -8,18 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sentio_trainer.artifact import to_json
-from sentio_trainer.comparison_document import (
-    DOCUMENT,
-    PAGE,
-    PLOT,
-    Settings,
-    comparison_document,
-    free_folder,
-    write_folder,
-)
+from sentio_trainer.comparison_document import DOCUMENT, PAGE, PLOT, Settings, comparison_document, free_folder
 from sentio_trainer.comparison_page import report_page
 from sentio_trainer.comparison_plot import comparison_png, require_matplotlib
 from sentio_trainer.errors import ConfigError
+from sentio_trainer.files import write_folder
 from sentio_trainer.model_comparison import compare_runs
 from sentio_trainer.model_list import parse_models
 from sentio_trainer.model_runs import check_costs, choose_calendar, open_traders, run_models

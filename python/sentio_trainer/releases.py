@@ -22,7 +22,7 @@ from typing import Any
 
 from sentio_trainer.artifact import to_json
 from sentio_trainer.errors import ArtifactError, ConfigError, SentioError
-from sentio_trainer.files import exclusive_lock, sha256_file, sync_entry, sync_folder, write_atomic
+from sentio_trainer.files import exclusive_lock, sha256_file, sync_entry, sync_folder, time_for_name, write_atomic
 from sentio_trainer.paths import shown_path
 from sentio_trainer.suggest import hint
 
@@ -115,7 +115,7 @@ class ReleaseStore:
         """The time, later where another deployment has it."""
         now = datetime.now(timezone.utc)
         while True:
-            id_ = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
+            id_ = time_for_name(now)
             taken = (self.release(id_), self.release(f".{id_}{_PARTIAL}"), self.backup(f"backup_{id_}"))
             if not any(path.exists() for path in (*taken, self._record(id_))):
                 return id_

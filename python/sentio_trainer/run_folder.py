@@ -23,7 +23,7 @@ from sentio_trainer.checkpoint import newest_checkpoint
 from sentio_trainer.config import LoadedConfig
 from sentio_trainer.data_set import DataSet
 from sentio_trainer.errors import ConfigError, SentioError, StoppedError
-from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder, write_atomic
+from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder, time_for_name, write_atomic
 from sentio_trainer.machine import cpu_name
 from sentio_trainer.paths import shown_path
 
@@ -266,7 +266,7 @@ def _make_folder(parent: Path, version: str, began: datetime, files: dict[str, b
             (partial / name).write_bytes(content)
         sync_folder(partial)
         while True:
-            folder = parent / f"{version}-{began:%Y%m%dT%H%M%S}.{began.microsecond // 1000:03d}Z"
+            folder = parent / f"{version}-{time_for_name(began)}"
             try:
                 folder.mkdir()  # taken; an empty folder gives way to the rename
             except FileExistsError:

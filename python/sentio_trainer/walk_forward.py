@@ -27,7 +27,7 @@ from sentio_trainer.cross_training import LAST_SIGN
 from sentio_trainer.cross_validation import label_spans
 from sentio_trainer.device import pick_device
 from sentio_trainer.errors import ConfigError, SentioError, StoppedError
-from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder
+from sentio_trainer.files import exclusive_lock, remove_folder, sync_folder, time_for_name
 from sentio_trainer.metrics import correlation
 from sentio_trainer.paths import shown_path
 from sentio_trainer.report import Report
@@ -98,8 +98,7 @@ def walk_forward_folder(loaded: LoadedConfig, study: str) -> Path:
 
 def new_study() -> str:
     """The name of a walk-forward that begins now, to the millisecond."""
-    now = datetime.now(timezone.utc)
-    return f"{ledger.WALK_FORWARD}{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z"
+    return ledger.WALK_FORWARD + time_for_name(datetime.now(timezone.utc))
 
 
 def walk_forward(
